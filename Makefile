@@ -1,0 +1,61 @@
+# Everything sets itself up: `make demo` and `make test` are enough on a fresh machine.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-containers test-long check format proto lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+setup: $(STAMP) ## make .venv with .venv/bin/gba in it
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install it with 'apt-get install python3 python3-venv' (Debian) or 'brew install python' (macOS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, this is $$($(PYTHON) -V): install one and call 'make PYTHON=python3.12 $(MAKECMDGOALS)'" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: install it with 'apt-get install python3-venv' (Debian)" >&2; exit 1; }
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+demo: setup ## three regions, one signed query, one refusal, verified logs: in a minute
+	@$(BIN)/gba demo
+
+test: setup ## every test but the long ones, in parallel
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m "not long and not containers"
+
+test-containers: setup ## four containers answer one query (needs a container engine)
+	@$(BIN)/python -m pytest -m containers
+
+test-long: setup ## soak, kill loops, benchmarks
+	@$(BIN)/python -m pytest -m long
+
+check: setup ## format, lint, strict types, import contracts, generated code current
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory proto OUT=$(VENV)/proto-check
+	@diff -r -x __init__.py -x __pycache__ $(VENV)/proto-check/dataspace/v1 dataspace/v1 || { echo "generated code is stale: run 'make proto'" >&2; exit 1; }
+
+format: setup ## format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+OUT ?= .
+proto: setup ## generate Python from proto/
+	@mkdir -p $(OUT)
+	@$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=$(OUT) --pyi_out=$(OUT) proto/dataspace/v1/*.proto
+	@$(BIN)/python -m grpc_tools.protoc -Iproto --grpc_python_out=$(OUT) proto/dataspace/v1/broker.proto
+
+lock: setup ## resolve dependencies anew (needs the tool `uv`)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements-dev.lock
+
+clean: ## remove .venv and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist

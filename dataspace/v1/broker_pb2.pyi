@@ -1,0 +1,123 @@
+from dataspace.v1 import envelope_pb2 as _envelope_pb2
+from dataspace.v1 import query_pb2 as _query_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Hello(_message.Message):
+    __slots__ = ("signer", "freshness", "region", "challenge", "version", "offers")
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    FRESHNESS_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    signer: _envelope_pb2.Signer
+    freshness: _envelope_pb2.Freshness
+    region: str
+    challenge: bytes
+    version: str
+    offers: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
+
+class NodeFrame(_message.Message):
+    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    PONG_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    hello: _envelope_pb2.Envelope
+    offers: Offers
+    progress: _query_pb2.Progress
+    chunk: Chunk
+    pong: Pong
+    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
+
+class Offers(_message.Message):
+    __slots__ = ("offers",)
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    offers: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    def __init__(self, offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
+
+class BrokerFrame(_message.Message):
+    __slots__ = ("call", "challenge", "welcome", "ask", "cancel", "credit", "ping", "offers_reply")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGE_FIELD_NUMBER: _ClassVar[int]
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    ASK_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_FIELD_NUMBER: _ClassVar[int]
+    PING_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_REPLY_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    challenge: Challenge
+    welcome: Welcome
+    ask: Ask
+    cancel: Cancel
+    credit: Credit
+    ping: Ping
+    offers_reply: OffersReply
+    def __init__(self, call: _Optional[int] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., offers_reply: _Optional[_Union[OffersReply, _Mapping]] = ...) -> None: ...
+
+class Challenge(_message.Message):
+    __slots__ = ("nonce",)
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    def __init__(self, nonce: _Optional[bytes] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("broker", "rejected")
+    BROKER_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    broker: _envelope_pb2.Envelope
+    rejected: _containers.RepeatedCompositeFieldContainer[_query_pb2.ErrorStatus]
+    def __init__(self, broker: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[_query_pb2.ErrorStatus, _Mapping]]] = ...) -> None: ...
+
+class Ask(_message.Message):
+    __slots__ = ("request", "deadline_ms", "credit")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_FIELD_NUMBER: _ClassVar[int]
+    request: _envelope_pb2.Envelope
+    deadline_ms: int
+    credit: int
+    def __init__(self, request: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., deadline_ms: _Optional[int] = ..., credit: _Optional[int] = ...) -> None: ...
+
+class Cancel(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Credit(_message.Message):
+    __slots__ = ("bytes",)
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    bytes: int
+    def __init__(self, bytes: _Optional[int] = ...) -> None: ...
+
+class Ping(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Pong(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class OffersReply(_message.Message):
+    __slots__ = ("rejected",)
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    rejected: _containers.RepeatedCompositeFieldContainer[_query_pb2.ErrorStatus]
+    def __init__(self, rejected: _Optional[_Iterable[_Union[_query_pb2.ErrorStatus, _Mapping]]] = ...) -> None: ...
+
+class Chunk(_message.Message):
+    __slots__ = ("data", "last")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    last: bool
+    def __init__(self, data: _Optional[bytes] = ..., last: _Optional[bool] = ...) -> None: ...
