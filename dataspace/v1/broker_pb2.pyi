@@ -25,20 +25,22 @@ class Hello(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class NodeFrame(_message.Message):
-    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong")
+    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure")
     CALL_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
     call: int
     hello: _envelope_pb2.Envelope
     offers: Offers
     progress: _query_pb2.Progress
     chunk: Chunk
     pong: Pong
-    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
+    failure: _query_pb2.ErrorStatus
+    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., failure: _Optional[_Union[_query_pb2.ErrorStatus, _Mapping]] = ...) -> None: ...
 
 class Offers(_message.Message):
     __slots__ = ("offers",)
@@ -71,6 +73,14 @@ class Challenge(_message.Message):
     NONCE_FIELD_NUMBER: _ClassVar[int]
     nonce: bytes
     def __init__(self, nonce: _Optional[bytes] = ...) -> None: ...
+
+class BrokerHello(_message.Message):
+    __slots__ = ("signer", "challenge_sha256")
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    signer: _envelope_pb2.Signer
+    challenge_sha256: bytes
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., challenge_sha256: _Optional[bytes] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("broker", "rejected")

@@ -71,7 +71,7 @@ class AggregateState(_message.Message):
     def __init__(self, count: _Optional[int] = ..., sum: _Optional[str] = ..., mean: _Optional[str] = ..., variance: _Optional[str] = ...) -> None: ...
 
 class Partial(_message.Message):
-    __slots__ = ("signer", "request_sha256", "region", "catalogue_sha256", "policy_sha256", "products", "rules", "bases", "key_names", "aggregates", "cells", "decided_at_ms", "levels", "round_to")
+    __slots__ = ("signer", "request_sha256", "region", "catalogue_sha256", "policy_sha256", "products", "rules", "bases", "key_names", "aggregates", "cells", "decided_at_ms", "round_to")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
@@ -84,7 +84,6 @@ class Partial(_message.Message):
     AGGREGATES_FIELD_NUMBER: _ClassVar[int]
     CELLS_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
-    LEVELS_FIELD_NUMBER: _ClassVar[int]
     ROUND_TO_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     request_sha256: bytes
@@ -98,17 +97,8 @@ class Partial(_message.Message):
     aggregates: _containers.RepeatedScalarFieldContainer[str]
     cells: _containers.RepeatedCompositeFieldContainer[PartialCell]
     decided_at_ms: int
-    levels: _containers.RepeatedCompositeFieldContainer[LevelCount]
     round_to: int
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., catalogue_sha256: _Optional[bytes] = ..., policy_sha256: _Optional[bytes] = ..., products: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., bases: _Optional[_Iterable[str]] = ..., key_names: _Optional[_Iterable[str]] = ..., aggregates: _Optional[_Iterable[str]] = ..., cells: _Optional[_Iterable[_Union[PartialCell, _Mapping]]] = ..., decided_at_ms: _Optional[int] = ..., levels: _Optional[_Iterable[_Union[LevelCount, _Mapping]]] = ..., round_to: _Optional[int] = ...) -> None: ...
-
-class LevelCount(_message.Message):
-    __slots__ = ("declared", "levels")
-    DECLARED_FIELD_NUMBER: _ClassVar[int]
-    LEVELS_FIELD_NUMBER: _ClassVar[int]
-    declared: int
-    levels: _containers.RepeatedCompositeFieldContainer[_values_pb2.Value]
-    def __init__(self, declared: _Optional[int] = ..., levels: _Optional[_Iterable[_Union[_values_pb2.Value, _Mapping]]] = ...) -> None: ...
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., catalogue_sha256: _Optional[bytes] = ..., policy_sha256: _Optional[bytes] = ..., products: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., bases: _Optional[_Iterable[str]] = ..., key_names: _Optional[_Iterable[str]] = ..., aggregates: _Optional[_Iterable[str]] = ..., cells: _Optional[_Iterable[_Union[PartialCell, _Mapping]]] = ..., decided_at_ms: _Optional[int] = ..., round_to: _Optional[int] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("signer", "request_sha256", "region", "status", "decided_at_ms")
@@ -195,11 +185,11 @@ class Progress(_message.Message):
     def __init__(self, region: _Optional[str] = ..., stage: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class QueryEvent(_message.Message):
-    __slots__ = ("progress", "release", "error")
+    __slots__ = ("progress", "release", "refusal")
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
-    ERROR_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
     progress: Progress
     release: ReleaseBundle
-    error: ErrorStatus
-    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., release: _Optional[_Union[ReleaseBundle, _Mapping]] = ..., error: _Optional[_Union[ErrorStatus, _Mapping]] = ...) -> None: ...
+    refusal: NodeAnswer
+    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., release: _Optional[_Union[ReleaseBundle, _Mapping]] = ..., refusal: _Optional[_Union[NodeAnswer, _Mapping]] = ...) -> None: ...

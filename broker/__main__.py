@@ -1,0 +1,110 @@
+"""`python -m broker --home DIR`: the space's broker."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from pathlib import Path
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from broker.attached import Attached
+from broker.federation import Federation, now_ms
+from broker.offers import Offers
+from broker.service import BrokerService
+from dataspace.audit.bodies import BodyStore
+from dataspace.audit.store import LogStore
+from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
+from dataspace.errors import DataspaceError, Malformed, Unavailable
+from dataspace.evidence.recording import Recorder
+from dataspace.exits import exit_code
+from dataspace.home import PartyHome
+from dataspace.identity.keystore import load_private_key
+from dataspace.policy.store import PolicyStore
+from dataspace.processes import configure_logs, die, write_state
+from dataspace.v1 import broker_pb2_grpc
+
+_GRACE_SECONDS = 1.0
+
+_OPTIONS: tuple[tuple[str, str | int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.max_concurrent_streams", 256),
+    *KEEPALIVE_OPTIONS,
+)
+
+
+def open_federation(home: PartyHome) -> Federation:
+    """Everything the broker needs, opened. Raises what is wrong, naming it."""
+    if home.config.kind != "broker":
+        raise Malformed(f"{home.path} is not a broker's home", code="home-kind")
+    trust = home.trust(now_ms())
+    key = load_private_key(home.path / "keys/log.key")
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Malformed("keys/log.key must be an Ed25519 key", code="log-key")
+    log = LogStore.open(home.path / "log", home.config.log_origin, key)
+    return Federation(
+        identity=home.identity,
+        trust=trust,
+        policies=PolicyStore(home.path / "policies"),
+        recorder=Recorder(home.config.log_origin, log, BodyStore(home.folder("bodies"))),
+        offers=Offers(home.folder("offers"), trust, now_ms()),
+        attached=Attached(),
+        query_seconds=home.config.query_seconds + 5,
+    )
+
+
+async def serve(home: PartyHome) -> None:
+    """Serve until a signal."""
+    run_folder = home.folder("run")
+    write_state(run_folder, stage="starting")
+    federation = open_federation(home)
+    service = BrokerService(federation)
+    server = grpc.aio.server(options=_OPTIONS)
+    broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
+    broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
+    roots = [root for group in federation.trust.roots_by_region().values() for root in group]
+    address = home.listen_address
+    try:
+        server.add_secure_port(address, server_credentials(home.tls, roots))
+    except RuntimeError:
+        raise Unavailable(
+            f"the broker cannot listen on {address}: the port is taken or not allowed; "
+            "stop what uses it, or change `broker` in party.toml",
+            code="port-taken",
+        ) from None
+    await server.start()
+    write_state(run_folder, stage="serving", address=address)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    await server.stop(_GRACE_SECONDS)
+    federation.recorder.log.close()
+    write_state(run_folder, stage="stopped")
+
+
+def main() -> None:
+    """Run the broker."""
+    parser = argparse.ArgumentParser(prog="python -m broker")
+    parser.add_argument("--home", type=Path, required=True, help="the broker's own directory")
+    arguments = parser.parse_args()
+    configure_logs()
+    home = PartyHome(arguments.home)
+    run_folder = None
+    try:
+        _ = home.config
+        run_folder = home.folder("run")
+        home.check_whole()
+        asyncio.run(serve(home))
+    except DataspaceError as error:
+        die(run_folder, error, exit_code(error))
+
+
+if __name__ == "__main__":
+    main()

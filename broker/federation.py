@@ -1,0 +1,295 @@
+"""One question to many nodes: forwarded as signed, verified as it comes back, combined. Rim.
+
+The broker decides for itself too, and records before it forwards; but no node relies on
+that, and the client makes the combination again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+
+from broker.attached import Attached
+from broker.offers import Offers
+from dataspace.audit.entries import FieldValue
+from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
+from dataspace.evidence.answers import CheckedAnswer, check_answer, status_of
+from dataspace.evidence.offers import RegionOffer
+from dataspace.evidence.recording import Recorder
+from dataspace.evidence.requests import Asked, access_request, bind_for, open_request, read_request
+from dataspace.identity.envelopes import SigningIdentity, seal
+from dataspace.identity.names import ActorUri
+from dataspace.identity.trustlist import TrustList
+from dataspace.policy.decisions import Decision, decide
+from dataspace.policy.store import PolicyStore
+from dataspace.query.combine import combine
+from dataspace.query.partials import read_share
+from dataspace.query.tree import Query
+from dataspace.v1 import query_pb2
+from dataspace.v1.envelope_pb2 import Envelope
+
+_LOG = structlog.get_logger("broker.federation")
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What one region came to: its answer, or why there is none."""
+
+    region: str
+    answer: query_pb2.NodeAnswer | None
+    checked: CheckedAnswer | None
+    outcome: query_pb2.NodeOutcome
+
+
+@dataclass
+class Federation:
+    """What the broker needs to answer questions."""
+
+    identity: SigningIdentity
+    trust: TrustList
+    policies: PolicyStore
+    recorder: Recorder
+    offers: Offers
+    attached: Attached
+    query_seconds: float
+
+    async def query(
+        self, envelope: Envelope, peer: ActorUri, seconds: float
+    ) -> AsyncIterator[query_pb2.QueryEvent]:
+        """Progress, then a release or the broker's own signed refusal."""
+        facts: dict[str, FieldValue] = {
+            "request_sha256": hashlib.sha256(envelope.payload).hexdigest()
+        }
+        body: dict[str, object] = {}
+        try:
+            asked, query, offers = self._decide(envelope, peer, facts, body)
+            await self._record("query.forwarded", facts, body)
+        except DataspaceError as error:
+            yield query_pb2.QueryEvent(refusal=await self._refuse(error, facts, body))
+            return
+        heard: list[_Heard] = []
+        deadline = min(seconds, self.query_seconds)
+        async for event in self._ask_all(asked, envelope, sorted(offers), deadline):
+            if isinstance(event, query_pb2.Progress):
+                yield query_pb2.QueryEvent(progress=event)
+            else:
+                heard.append(event)
+        bundle = await self._release(asked, query, offers, heard)
+        yield query_pb2.QueryEvent(release=bundle)
+
+    def _decide(
+        self,
+        envelope: Envelope,
+        peer: ActorUri,
+        facts: dict[str, FieldValue],
+        body: dict[str, object],
+    ) -> tuple[Asked, Query, dict[str, RegionOffer]]:
+        moment = now_ms()
+        opened = open_request(envelope, self.trust, moment)
+        uri = opened.signer.uri
+        facts |= {"actor_region": uri.region, "actor_role": uri.role}
+        body |= {"actor": str(uri), "sql": opened.message.sql, "project": opened.message.project}
+        if uri != peer:
+            raise Unverified(
+                "the request is signed by another than the one who sends it", code="channel-peer"
+            )
+        asked = read_request(opened, moment, "broker")
+        offers = self._asked_offers(asked)
+        first = next(iter(offers.values()))
+        query = bind_for(asked, first.offer)
+        decisions = self._decisions(asked, query, offers, moment)
+        facts |= {
+            "product": first.offer.product,
+            "purpose": asked.request.purpose,
+            "audience": list(asked.audience),
+            "policy_sha256": decisions[0].policy_sha256,
+            "rules": sorted({rule.id for decision in decisions for rule in decision.rules}),
+        }
+        body["decisions"] = [json.loads(decision.to_json()) for decision in decisions]
+        for decision in decisions:
+            decision.require()
+        return asked, query, offers
+
+    def _asked_offers(self, asked: Asked) -> dict[str, RegionOffer]:
+        source = asked.query.source
+        offers = self.offers.find(source.product)
+        if source.region is not None:
+            if source.region not in offers:
+                raise Malformed(
+                    f"{source.region} does not offer {source.product}; see `gba catalog`",
+                    code="product",
+                )
+            offers = {source.region: offers[source.region]}
+        if tuple(sorted(offers)) != asked.audience:
+            raise Malformed(
+                "the request names other regions than those that offer the product; ask again",
+                code="audience",
+            )
+        return offers
+
+    def _decisions(
+        self, asked: Asked, query: Query, offers: dict[str, RegionOffer], moment: int
+    ) -> list[Decision]:
+        policies = self.policies.current()
+        return [
+            decide(policies, access_request(asked, query, each.offer, region, moment))
+            for region, each in offers.items()
+        ]
+
+    async def _ask_all(
+        self, asked: Asked, envelope: Envelope, regions: list[str], seconds: float
+    ) -> AsyncIterator[query_pb2.Progress | _Heard]:
+        merged: asyncio.Queue[query_pb2.Progress | _Heard] = asyncio.Queue()
+        tasks = [
+            asyncio.create_task(self._ask_one(asked, envelope, region, seconds, merged))
+            for region in regions
+        ]
+        try:
+            waiting = len(tasks)
+            while waiting:
+                event = await merged.get()
+                waiting -= isinstance(event, _Heard)
+                yield event
+        finally:
+            # The caller has gone, or all have answered: nothing runs on for nobody.
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask_one(
+        self,
+        asked: Asked,
+        envelope: Envelope,
+        region: str,
+        seconds: float,
+        merged: asyncio.Queue[query_pb2.Progress | _Heard],
+    ) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                merged.put_nowait(await self._converse(asked, envelope, region, seconds, merged))
+        except TimeoutError:
+            merged.put_nowait(_silent(region, "timeout", f"no answer within {seconds:g} s"))
+        except Unverified as error:
+            _LOG.error("partial.unverified", region=region, code=error.code)
+            merged.put_nowait(_silent(region, "unverified", error.message))
+        except DataspaceError as error:
+            merged.put_nowait(_silent(region, "unreachable", f"{error.message} (per broker)"))
+
+    async def _converse(
+        self,
+        asked: Asked,
+        envelope: Envelope,
+        region: str,
+        seconds: float,
+        merged: asyncio.Queue[query_pb2.Progress | _Heard],
+    ) -> _Heard:
+        node = self.attached.find(region)
+        if node is None:
+            raise Unavailable("not attached", code="node-absent")
+        conversation = node.ask(envelope, int(seconds * 1000))
+        try:
+            async for heard in conversation:
+                if isinstance(heard, query_pb2.Progress):
+                    merged.put_nowait(heard)
+                    continue
+                checked = await asyncio.to_thread(
+                    check_answer, heard, region, asked.digest, self.trust, now_ms()
+                )
+                return _Heard(region, heard, checked, _outcome(checked))
+        finally:
+            await conversation.aclose()  # type: ignore[attr-defined]  # an async generator
+        raise Unavailable("went away", code="node-gone")
+
+    async def _release(
+        self,
+        asked: Asked,
+        query: Query,
+        offers: dict[str, RegionOffer],
+        heard: list[_Heard],
+    ) -> query_pb2.ReleaseBundle:
+        heard = sorted(heard, key=lambda each: each.region)
+        shares = [
+            read_share(each.checked.partial)
+            for each in heard
+            if each.checked is not None and each.checked.partial is not None
+        ]
+        answer = combine(query, next(iter(offers.values())).offer, shares, asked.audience)
+        release = query_pb2.Release(
+            request_sha256=asked.digest,
+            nodes=[each.outcome for each in heard],
+            answer_sha256=answer.digest(),
+            # No witness cosigns yet: every release is provisional.
+            provisional=True,
+            released_at_ms=now_ms(),
+        )
+        body = seal(release, self.identity)
+        facts: dict[str, FieldValue] = {
+            "request_sha256": asked.digest.hex(),
+            "body_sha256": hashlib.sha256(body.payload).hexdigest(),
+            "nodes": {each.region: each.outcome.status for each in heard},
+            "partials": [each.outcome.body_sha256.hex() for each in heard],
+            "outcome": "released" if shares else "nothing",
+        }
+        receipt = await self._record("query.released", facts, {})
+        return query_pb2.ReleaseBundle(
+            release=body,
+            receipt=receipt,
+            answers=[each.answer for each in heard if each.answer is not None],
+        )
+
+    async def _refuse(
+        self, error: DataspaceError, facts: dict[str, FieldValue], body: dict[str, object]
+    ) -> query_pb2.NodeAnswer:
+        refusal = query_pb2.Refusal(
+            request_sha256=bytes.fromhex(str(facts["request_sha256"])),
+            region="broker",
+            status=status_of(error),
+            decided_at_ms=now_ms(),
+        )
+        signed = seal(refusal, self.identity)
+        facts = facts | {
+            "outcome": error.kind,
+            "code": error.code,
+            "rule": error.rule,
+            "body_sha256": hashlib.sha256(signed.payload).hexdigest(),
+        }
+        receipt = await self._record("query.refused", facts, body)
+        return query_pb2.NodeAnswer(body=signed, receipt=receipt)
+
+    async def _record(
+        self, kind: str, facts: dict[str, FieldValue], body: dict[str, object]
+    ) -> query_pb2.Receipt:
+        # INVARIANT: recorded before forwarded, before refused, before released.
+        receipt = await asyncio.to_thread(self.recorder.record, kind, now_ms(), facts, body or None)
+        _LOG.info(kind, request=str(facts["request_sha256"])[:16], outcome=facts.get("outcome", ""))
+        return receipt
+
+
+def _outcome(checked: CheckedAnswer) -> query_pb2.NodeOutcome:
+    if checked.refusal is None:
+        return query_pb2.NodeOutcome(
+            region=checked.region, status="released", body_sha256=checked.body_sha256
+        )
+    status = checked.refusal.status
+    return query_pb2.NodeOutcome(
+        region=checked.region,
+        status=status.error,
+        reason=status.message,
+        body_sha256=checked.body_sha256,
+    )
+
+
+def _silent(region: str, status: str, reason: str) -> _Heard:
+    outcome = query_pb2.NodeOutcome(region=region, status=status, reason=reason)
+    return _Heard(region, None, None, outcome)

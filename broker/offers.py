@@ -1,0 +1,118 @@
+"""The space's catalogue as the broker knows it: signed offers by region, kept on disk. Rim.
+
+Offers outlive an attachment, so that a region whose node is away is still asked, and named
+as unreachable, instead of silently left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from dataspace.audit.durable import sync_directory, write_synced
+from dataspace.errors import DataspaceError, Malformed
+from dataspace.evidence.answers import status_of
+from dataspace.evidence.offers import RegionOffer, open_offer
+from dataspace.identity.envelopes import parse_envelope
+from dataspace.identity.trustlist import TrustList
+from dataspace.query.product import Offer
+from dataspace.v1 import query_pb2
+from dataspace.v1.catalogue_pb2 import ProductOffer
+from dataspace.v1.envelope_pb2 import Envelope
+
+
+class Offers:
+    """All offers in force. For one event loop."""
+
+    def __init__(self, folder: Path, trust: TrustList, now_ms: int) -> None:
+        self._folder = folder
+        self._by_region: dict[str, dict[str, RegionOffer]] = {}
+        for file in sorted(folder.glob("*/*.dsse")):
+            region = file.parent.name
+            offer = open_offer(parse_envelope(file.read_bytes()), region, trust, now_ms)
+            self._by_region.setdefault(region, {})[offer.offer.product] = offer
+
+    def find(self, product: str) -> dict[str, RegionOffer]:
+        """Region to offer, for every region that offers a product. Raises `Malformed`."""
+        found = {
+            region: offers[product]
+            for region, offers in sorted(self._by_region.items())
+            if product in offers
+        }
+        if not found:
+            raise Malformed(
+                f"no region offers a product {product}; see `gba catalog`", code="product"
+            )
+        return found
+
+    def all(self) -> list[RegionOffer]:
+        """Every offer, by region and name."""
+        return [
+            offer
+            for _, offers in sorted(self._by_region.items())
+            for _, offer in sorted(offers.items())
+        ]
+
+    def replace(
+        self, region: str, envelopes: Iterable[Envelope], trust: TrustList, now_ms: int
+    ) -> list[query_pb2.ErrorStatus]:
+        """Take a region's offers; those that do not fit the space come back with a reason."""
+        taken: dict[str, RegionOffer] = {}
+        rejected = []
+        for envelope in envelopes:
+            try:
+                offer = open_offer(envelope, region, trust, now_ms)
+                self._check_schema(offer)
+                taken[offer.offer.product] = offer
+            except DataspaceError as error:
+                status = status_of(error)
+                status.rule = _name_in(envelope)
+                rejected.append(status)
+        self._by_region[region] = taken
+        self._store(region, taken)
+        return rejected
+
+    def _check_schema(self, fresh: RegionOffer) -> None:
+        """A region that offers an existing name must match its schema."""
+        for region, offers in sorted(self._by_region.items()):
+            known = offers.get(fresh.offer.product)
+            if region == fresh.region or known is None:
+                continue
+            if known.offer.schema_digest() != fresh.offer.schema_digest():
+                column = _first_difference(known.offer, fresh.offer)
+                raise Malformed(
+                    f"product {fresh.offer.product} differs from {region}'s in column {column}; "
+                    "match its type, role and levels, or choose another name",
+                    code="product-schema",
+                )
+
+    def _store(self, region: str, offers: dict[str, RegionOffer]) -> None:
+        folder = self._folder / region
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, offer in offers.items():
+            draft = folder / f"{name}.new"
+            write_synced(draft, offer.envelope.SerializeToString())
+            draft.rename(folder / f"{name}.dsse")
+        for file in folder.glob("*.dsse"):
+            if file.stem not in offers:
+                file.unlink()
+        sync_directory(folder)
+
+
+def _name_in(envelope: Envelope) -> str:
+    """The product that a rejected offer named, for the message alone."""
+    try:
+        return str(ProductOffer.FromString(envelope.payload).product)
+    except ValueError:
+        return hashlib.sha256(envelope.payload).hexdigest()[:12]
+
+
+def _first_difference(known: Offer, fresh: Offer) -> str:
+    for name in sorted({*known.columns, *fresh.columns}):
+        left, right = known.columns.get(name), fresh.columns.get(name)
+        if left is None or right is None:
+            return name
+        if (left.type, left.role, left.levels) != (right.type, right.role, right.levels):
+            return name
+    return "order"

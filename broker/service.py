@@ -1,0 +1,233 @@
+"""The broker as a gRPC service: who may call, the attachment of nodes, the members' calls. Rim."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+import structlog
+
+from broker.attached import Attached, AttachedNode
+from broker.federation import Federation, now_ms
+from broker.offers import Offers
+from dataspace.errors import DataspaceError, Refused, Unverified
+from dataspace.identity.chains import VerifiedSigner, verify_tls_peer
+from dataspace.identity.envelopes import open_envelope, seal
+from dataspace.identity.freshness import check_freshness
+from dataspace.policy.decisions import decide
+from dataspace.policy.requests import AccessRequest
+from dataspace.v1 import broker_pb2, broker_pb2_grpc, catalogue_pb2, query_pb2
+from dataspace.v1.envelope_pb2 import Envelope
+
+_LOG = structlog.get_logger("broker")
+
+_STATUS = {
+    "malformed": grpc.StatusCode.INVALID_ARGUMENT,
+    "refused": grpc.StatusCode.PERMISSION_DENIED,
+    "unavailable": grpc.StatusCode.UNAVAILABLE,
+    "unverified": grpc.StatusCode.UNAUTHENTICATED,
+}
+_PURPOSES_BY_ROLE = {
+    "researcher": ("HRESCH",),
+    "public_health": ("PUBHLTH",),
+    "clinician": ("TREAT",),
+}
+
+
+@dataclass
+class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentServicer):
+    """Both services over one federation."""
+
+    federation: Federation
+
+    @property
+    def attached(self) -> Attached:
+        """The nodes that are there."""
+        return self.federation.attached
+
+    @property
+    def offers(self) -> Offers:
+        """The space's catalogue."""
+        return self.federation.offers
+
+    def peer(self, context: Any) -> VerifiedSigner:
+        """Who is at the other end of the channel: chain, region and role, verified again."""
+        presented = context.auth_context()
+        leaf = b"".join(presented.get("x509_pem_cert", []))
+        chain = b"".join(presented.get("x509_pem_cert_chain", []))
+        if not leaf:
+            raise Unverified("this channel shows no certificate", code="channel-peer")
+        at = datetime.fromtimestamp(now_ms() / 1000, UTC)
+        return verify_tls_peer(leaf, chain, self.federation.trust.roots_by_region(), at)
+
+    async def Query(self, request: Envelope, context: Any) -> AsyncIterator[query_pb2.QueryEvent]:
+        """See broker.proto."""
+        try:
+            peer = self.peer(context)
+            seconds = context.time_remaining() or self.federation.query_seconds
+            async for event in self.federation.query(request, peer.uri, seconds):
+                yield event
+        except DataspaceError as error:
+            await _abort(context, error)
+
+    async def Catalogue(self, request: Envelope, context: Any) -> Envelope:
+        """See broker.proto."""
+        try:
+            peer = self.peer(context)
+            return await asyncio.to_thread(self._catalogue, request, peer)
+        except DataspaceError as error:
+            await _abort(context, error)
+            raise
+
+    def _catalogue(self, request: Envelope, peer: VerifiedSigner) -> Envelope:
+        moment = now_ms()
+        at = datetime.fromtimestamp(moment / 1000, UTC)
+        opened = open_envelope(request, catalogue_pb2.CatalogueRequest, self.federation.trust, at)
+        check_freshness(opened.message.freshness, now_ms=moment, audience="broker")
+        if opened.signer.uri != peer.uri:
+            raise Unverified("signed by another than the one who sends it", code="channel-peer")
+        reply = catalogue_pb2.CatalogueReply(
+            request_sha256=opened.payload_sha256,
+            offers=[each.envelope for each in self.offers.all()],
+            rules=self._rule_notes(peer, moment),
+            attached=self.attached.regions(),
+        )
+        return seal(reply, self.federation.identity)
+
+    def _rule_notes(self, peer: VerifiedSigner, moment: int) -> list[catalogue_pb2.RuleNote]:
+        """What the broker's rules say to this actor about each product: advice, no decision."""
+        policies = self.federation.policies.current()
+        uri = peer.uri
+        notes = []
+        for each in self.offers.all():
+            for purpose in _PURPOSES_BY_ROLE.get(uri.role, ("HRESCH",)):
+                question = AccessRequest(
+                    str(uri), uri.region, uri.member, uri.role, "aggregate", each.offer.product,
+                    each.region, purpose, "", frozenset(), frozenset(), each.region, uri.region,
+                    "AGGREGATE", "absent", "absent", False, moment,
+                )  # fmt: skip
+                decision = decide(policies, question)
+                notes.append(
+                    catalogue_pb2.RuleNote(
+                        region=each.region,
+                        product=each.offer.product,
+                        action="aggregate",
+                        purpose=purpose,
+                        outcome="permit" if decision.allowed else "deny",
+                        rule=decision.rules[0].id,
+                        basis=decision.rules[0].basis,
+                    )
+                )
+        return notes
+
+    async def Attach(
+        self, request_iterator: AsyncIterator[broker_pb2.NodeFrame], context: Any
+    ) -> AsyncIterator[broker_pb2.BrokerFrame]:
+        """See broker.proto: challenge, hello, welcome, then frames both ways."""
+        challenge = secrets.token_bytes(32)
+        node = None
+        try:
+            peer = self.peer(context)
+            yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
+            first = await anext(aiter(request_iterator))
+            node, welcome = self._admit(first, peer, challenge)
+            yield broker_pb2.BrokerFrame(welcome=welcome)
+            self.attached.add(node)
+            _LOG.info("node.attached", region=node.region)
+            async for frame in self._exchange(node, request_iterator):
+                yield frame
+        except DataspaceError as error:
+            _LOG.warning("attach.refused", code=error.code, rule=error.rule)
+            await _abort(context, error)
+        except StopAsyncIteration:
+            return
+        finally:
+            if node is not None:
+                self.attached.remove(node)
+                _LOG.info("node.detached", region=node.region)
+
+    def _admit(
+        self, first: broker_pb2.NodeFrame, peer: VerifiedSigner, challenge: bytes
+    ) -> tuple[AttachedNode, broker_pb2.Welcome]:
+        moment = now_ms()
+        at = datetime.fromtimestamp(moment / 1000, UTC)
+        trust = self.federation.trust
+        opened = open_envelope(first.hello, broker_pb2.Hello, trust, at)
+        hello, uri = opened.message, opened.signer.uri
+        check_freshness(hello.freshness, now_ms=moment, audience="broker")
+        if hello.challenge != challenge:
+            raise Refused(
+                "this hello was made for another stream",
+                code="replay",
+                rule="replay",
+                basis="space rule: attachment",
+            )
+        if uri.role != "node" or uri != peer.uri or hello.region != uri.region:
+            raise Refused(
+                "only a region's own node attaches for it",
+                code="identity-role",
+                rule="identity-role",
+                basis="space rule: attachment",
+            )
+        rejected = self.offers.replace(uri.region, hello.offers, trust, moment)
+        greeting = broker_pb2.BrokerHello(
+            challenge_sha256=hashlib.sha256(first.hello.payload).digest()
+        )
+        welcome = broker_pb2.Welcome(
+            broker=seal(greeting, self.federation.identity), rejected=rejected
+        )
+        return AttachedNode(uri.region, str(uri)), welcome
+
+    async def _exchange(
+        self, node: AttachedNode, frames: AsyncIterator[broker_pb2.NodeFrame]
+    ) -> AsyncIterator[broker_pb2.BrokerFrame]:
+        """Frames out as they are queued, frames in as they come, until either side ends."""
+        ended = asyncio.Event()
+
+        async def listen() -> None:
+            try:
+                async for frame in frames:
+                    self._take(node, frame)
+            finally:
+                ended.set()
+
+        listening = asyncio.create_task(listen())
+        finished = asyncio.create_task(ended.wait())
+        sending: asyncio.Task[broker_pb2.BrokerFrame] | None = None
+        try:
+            while True:
+                sending = asyncio.create_task(node.outgoing.get())
+                await asyncio.wait({sending, finished}, return_when=asyncio.FIRST_COMPLETED)
+                if not sending.done():
+                    return
+                yield sending.result()
+        finally:
+            for task in (listening, finished, *([sending] if sending else [])):
+                task.cancel()
+
+    def _take(self, node: AttachedNode, frame: broker_pb2.NodeFrame) -> None:
+        if frame.WhichOneof("body") != "offers":
+            node.receive(frame)
+            return
+        rejected = self.offers.replace(
+            node.region, frame.offers.offers, self.federation.trust, now_ms()
+        )
+        reply = broker_pb2.OffersReply(rejected=rejected)
+        node.outgoing.put_nowait(broker_pb2.BrokerFrame(offers_reply=reply))
+
+
+async def _abort(context: Any, error: DataspaceError) -> None:
+    """End a call with the error's status; the code and rule travel as trailing metadata."""
+    trailing = (
+        ("gba-error", error.kind),
+        ("gba-code", error.code),
+        ("gba-rule", error.rule),
+        ("gba-basis-bin", error.basis.encode()),
+    )
+    await context.abort(_STATUS[error.kind], error.message, trailing)

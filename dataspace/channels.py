@@ -1,0 +1,126 @@
+"""Channels to the broker: TLS 1.3, both sides certified, the broker's key pinned. Rim.
+
+grpcio takes trusted certificates, not trusted keys. So the broker's certificate is fetched
+first in a bare handshake, its key held against the trust list, and that one certificate is
+then all that the channel trusts: a certificate renews without a new trust list.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# SECURITY: grpcio has no minimum version. With a cipher list that holds nothing a certified
+# TLS 1.2 handshake could use, only 1.3 (whose suites are not listed here) remains.
+os.environ.setdefault("GRPC_SSL_CIPHER_SUITES", "ECDHE-PSK-AES128-CBC-SHA")
+# SECURITY: no proxy of the environment stands between a member and the broker.
+os.environ.setdefault("no_grpc_proxy", "*")
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from dataspace.errors import Unavailable, Unverified
+from dataspace.identity.keystore import TlsIdentity
+from dataspace.identity.trustlist import TrustList
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_HANDSHAKE_SECONDS = 5.0
+
+KEEPALIVE_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+
+@dataclass(frozen=True)
+class BrokerChannel:
+    """What a gRPC channel to the broker is made of."""
+
+    address: str
+    credentials: grpc.ChannelCredentials
+    options: tuple[tuple[str, str | int], ...]
+
+
+def pinned_channel(address: str, tls: TlsIdentity, trust: TrustList) -> BrokerChannel:
+    """Credentials for a broker whose key is in the trust list.
+
+    Raises `Unavailable` where nothing answers, `Unverified` (`broker-key`) where the key is
+    not the broker's.
+    """
+    certificate = _fetch_certificate(address, tls)
+    key = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    names = [broker.dns_name for broker in trust.brokers if key in broker.public_keys]
+    if not names:
+        raise Unverified(
+            f"what answers at {address} does not hold a broker's key of the trust list; "
+            "see `gba trust show`",
+            code="broker-key",
+        )
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=certificate.public_bytes(serialization.Encoding.PEM),
+        private_key=tls.key_pem,
+        certificate_chain=tls.chain_pem,
+    )
+    options: tuple[tuple[str, str | int], ...] = (
+        ("grpc.ssl_target_name_override", names[0]),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.enable_http_proxy", 0),
+        *KEEPALIVE_OPTIONS,
+    )
+    return BrokerChannel(address, credentials, options)
+
+
+def server_credentials(
+    tls: TlsIdentity, roots: Sequence[x509.Certificate]
+) -> grpc.ServerCredentials:
+    """The broker's side: callers need a certificate under a region's root."""
+    pem = b"".join(root.public_bytes(serialization.Encoding.PEM) for root in roots)
+    return grpc.ssl_server_credentials(
+        [(tls.key_pem, tls.chain_pem)], root_certificates=pem, require_client_auth=True
+    )
+
+
+def _fetch_certificate(address: str, tls: TlsIdentity) -> x509.Certificate:
+    host, _, port = address.rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # nothing is sent; the key is held against the pins
+    context.set_alpn_protocols(["h2"])
+    _present(context, tls)
+    try:
+        with (
+            socket.create_connection((host, int(port)), timeout=_HANDSHAKE_SECONDS) as plain,
+            context.wrap_socket(plain) as wrapped,
+        ):
+            der = wrapped.getpeercert(binary_form=True)
+    except ssl.SSLError:
+        raise Unavailable(
+            f"what answers at {address} does not speak TLS 1.3; is it the broker?",
+            code="broker-tls",
+        ) from None
+    except (OSError, ValueError):
+        raise Unavailable(
+            f"no broker answers at {address}; see `gba space status`", code="broker-unreachable"
+        ) from None
+    if der is None:
+        raise Unverified("the broker showed no certificate", code="broker-key")
+    return x509.load_der_x509_certificate(der)
+
+
+def _present(context: ssl.SSLContext, tls: TlsIdentity) -> None:
+    """Load our certificate. The ssl module takes files alone: a private one, gone at once."""
+    with tempfile.NamedTemporaryFile(mode="wb") as file:  # created with mode 0600
+        file.write(tls.key_pem + tls.chain_pem)
+        file.flush()
+        context.load_cert_chain(file.name)

@@ -1,0 +1,155 @@
+"""`gba query` and `gba catalog`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, errors, told
+from dataspace.cli.output import out, print_json, print_release, print_rows
+from dataspace.client.homes import actor_home
+from dataspace.client.session import Catalogue, OnProgress, Session
+from dataspace.errors import Malformed
+
+
+class Require(StrEnum):
+    """Which regions have to answer."""
+
+    ALL = "all"
+    ANY = "any"
+
+
+@told
+def query(
+    sql: Annotated[str, typer.Argument(help="one SELECT; see docs/query-language.md")],
+    purpose: Annotated[str, typer.Option("--purpose", help="an HL7 v3 ActReason code")],
+    project: Annotated[str, typer.Option("--project", help="what budgets count against")] = "",
+    pooled: Annotated[bool, typer.Option("--pooled", help="not there yet")] = False,
+    require: Annotated[Require, typer.Option("--require", help="which regions")] = Require.ALL,
+    explain: Annotated[bool, typer.Option("--explain", help="not there yet")] = False,
+    evidence: Annotated[Path | None, typer.Option("--evidence", help="not there yet")] = None,
+    home: HomeOption = None,
+    actor: ActorOption = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Ask one SELECT of every region that offers the product."""
+    for name, given in (("--pooled", pooled), ("--explain", explain), ("--evidence", evidence)):
+        if given:
+            raise Malformed(f"{name} is not there yet; ask without it", code="not-yet")
+    with Session(actor_home(home, actor)) as session, _progress() as on_progress:
+        release = session.query(
+            sql, purpose=purpose, project=project, require=require.value, on_progress=on_progress
+        )
+    print_release(release, format_)
+
+
+@contextmanager
+def _progress() -> Iterator[OnProgress | None]:
+    """A bar for each region, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        TextColumn("{task.fields[stage]}"),
+    )
+    steps = {"received": 10, "decided": 30, "running": 40, "released": 100, "refused": 100}
+    with Progress(*columns, console=errors, transient=True) as bars:
+        tasks = {}
+
+        def on_progress(region: str, stage: str, fraction: float) -> None:
+            if region not in tasks:
+                tasks[region] = bars.add_task(region, total=100, stage=stage)
+            done = steps.get(stage, 0) + (50 * fraction if stage == "running" else 0)
+            bars.update(tasks[region], completed=done, stage=stage)
+
+        yield on_progress
+
+
+@told
+def catalog(
+    home: HomeOption = None, actor: ActorOption = None, format_: FormatOption = Format.TABLE
+) -> None:
+    """Products, columns, roles, categories, and the rules that apply to the actor."""
+    with Session(actor_home(home, actor)) as session:
+        found = session.catalogue()
+    if format_ is Format.JSON:
+        print_json(_as_json(found))
+        return
+    names = sorted({each.offer.product for each in found.offers})
+    for name in names:
+        offers = [each for each in found.offers if each.offer.product == name]
+        offer = offers[0].offer
+        regions = ", ".join(each.region for each in offers)
+        title = f"{name}: {offer.title.en} ({regions})"
+        rows = [
+            (
+                column,
+                each.type.value,
+                each.role.value,
+                _levels(each.levels),
+                ", ".join(each.categories),
+            )
+            for column, each in offer.columns.items()
+        ]
+        print_rows(["column", "type", "role", "levels", "categories"], rows, title)
+    rules = sorted({(r.product, r.action, r.purpose, r.outcome, r.rule) for r in found.rules})
+    print_rows(["product", "action", "purpose", "outcome", "rule"], rules, "rules for you")
+    away = sorted({each.region for each in found.offers} - found.attached)
+    if away:
+        out.print(f"not attached now: {', '.join(away)}", style="yellow")
+
+
+def _levels(levels: tuple[object, ...] | None) -> str:
+    if levels is None:
+        return ""
+    text = ", ".join(map(str, levels[:6]))
+    return f"{text}, … ({len(levels)})" if len(levels) > 6 else text
+
+
+def _as_json(found: Catalogue) -> dict[str, object]:
+    products: dict[str, dict[str, object]] = {}
+    for each in found.offers:
+        entry = products.setdefault(
+            each.offer.product,
+            {
+                "product": each.offer.product,
+                "title": each.offer.title.model_dump(by_alias=True),
+                "regions": [],
+                "columns": {
+                    name: column.model_dump(mode="json", exclude_none=True)
+                    for name, column in each.offer.columns.items()
+                },
+                "disclosure": {},
+            },
+        )
+        regions, disclosure = entry["regions"], entry["disclosure"]
+        assert isinstance(regions, list)
+        assert isinstance(disclosure, dict)
+        regions.append(each.region)
+        disclosure[each.region] = each.offer.disclosure.model_dump(mode="json")
+    rules = [
+        {
+            "region": note.region,
+            "product": note.product,
+            "action": note.action,
+            "purpose": note.purpose,
+            "outcome": note.outcome,
+            "rule": note.rule,
+            "basis": note.basis,
+        }
+        for note in found.rules
+    ]
+    return {
+        "products": list(products.values()),
+        "rules": rules,
+        "attached": sorted(found.attached),
+    }

@@ -1,0 +1,106 @@
+"""`gba audit verify`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from dataspace.audit.notes import parse_vkey
+from dataspace.audit.reader import DirectoryReader
+from dataspace.audit.verify import VerifiedLog, verify_log
+from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
+from dataspace.cli.output import out, print_json, print_rows
+from dataspace.client.homes import space_home
+from dataspace.errors import Malformed, Unavailable, Unverified
+from dataspace.home import CONFIG, PartyHome
+from dataspace.identity.names import REGIONS
+
+app = typer.Typer(help="regulators' commands", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Commands of regulators."""
+
+
+@dataclass(frozen=True)
+class LogCheck:
+    """What became of one log's verification."""
+
+    owner: str
+    origin: str
+    verified: VerifiedLog | None
+    reason: str
+
+
+@app.command()
+@told
+def verify(
+    home: HomeOption = None, actor: ActorOption = None, format_: FormatOption = Format.TABLE
+) -> None:
+    """Re-compute every hash and signature of the logs in a home. Exit 6 where one fails."""
+    del actor  # verification needs nobody
+    checks = verify_logs(space_home(home))
+    if format_ is Format.JSON:
+        print_json({"logs": [_as_json(check) for check in checks]})
+    else:
+        print_rows(
+            ["log", "entries", "root", "result"],
+            [
+                (
+                    check.origin,
+                    check.verified.size if check.verified else None,
+                    check.verified.root.hex()[:16] + "…" if check.verified else None,
+                    "verified" if check.verified else check.reason,
+                )
+                for check in checks
+            ],
+        )
+    failed = [check for check in checks if check.verified is None]
+    if failed:
+        raise Unverified(
+            f"the log of {failed[0].owner} does not verify: {failed[0].reason}", code="log"
+        )
+    if format_ is Format.TABLE:
+        out.print("every hash and signature holds; cosignatures of witnesses are not there yet")
+
+
+def verify_logs(root: Path) -> list[LogCheck]:
+    """Verify every log in a space's home, or the one of a party's home."""
+    if (root / CONFIG).is_file():
+        home = PartyHome(root)
+        if home.config.kind == "actor":
+            raise Malformed(f"{root} is an actor's home and keeps no log", code="no-log")
+        owner = "broker" if home.config.kind == "broker" else home.uri.region
+        return [_check(home, owner)]
+    homes = {owner: root / owner for owner in ("broker", *REGIONS)}
+    absent = [owner for owner, path in homes.items() if not (path / CONFIG).is_file()]
+    if absent:
+        raise Unavailable(f"{root} holds no party {absent[0]}", code="home-missing")
+    return [_check(PartyHome(path), owner) for owner, path in homes.items()]
+
+
+def _check(home: PartyHome, owner: str) -> LogCheck:
+    logs = home.trust(time.time_ns() // 1_000_000).logs_of(owner)
+    if not logs:
+        return LogCheck(owner, "", None, "the trust list names no log of this owner")
+    log = logs[0]
+    try:
+        verified = verify_log(DirectoryReader(home.path / "log"), parse_vkey(log.vkey))
+    except Unverified as error:
+        return LogCheck(owner, log.origin, None, error.message)
+    return LogCheck(owner, log.origin, verified, "")
+
+
+def _as_json(check: LogCheck) -> dict[str, object]:
+    return {
+        "owner": check.owner,
+        "origin": check.origin,
+        "verified": check.verified is not None,
+        "size": check.verified.size if check.verified else None,
+        "root": check.verified.root.hex() if check.verified else None,
+        "reason": check.reason,
+    }

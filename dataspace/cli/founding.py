@@ -1,0 +1,324 @@
+"""Founding a space on one machine: keys, certificates, the trust list, a home per party. Rim.
+
+In real life each region makes its own keys and nothing here leaves its directory; `init`
+plays all of them at once, for a demo, a test or a first look. Directories that exist and
+are empty are written into, so that each may be a volume of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from dataspace.audit.notes import verifier_key
+from dataspace.audit.store import LogStore
+from dataspace.errors import Malformed, Unavailable
+from dataspace.home import CONFIG, MAKING, PartyConfig, write_config
+from dataspace.identity.algorithms import ECDSA_P256, ED25519, ML_DSA_44
+from dataspace.identity.certificates import (
+    issue_member_ca,
+    issue_root,
+    issue_signing,
+    issue_tls,
+)
+from dataspace.identity.keystore import (
+    SIGNING_CHAIN,
+    SIGNING_KEY,
+    TLS_CHAIN,
+    TLS_KEY,
+    generate_private_key,
+    write_chain,
+    write_private_key,
+)
+from dataspace.identity.names import PEOPLE_ROLES, REGIONS, ActorUri
+from dataspace.identity.trustlist import seal_trust_list
+from dataspace.v1 import trust_pb2
+
+BROKER_REGION = "hongkong"
+BROKER_DNS = "broker.dataspace.internal"
+SPACE = "gba"
+PARTS = ("broker", *REGIONS, "actors")
+_YEARS = {"root": 10, "member": 5, "holder": 1, "trust": 1}
+_LOG_KEY = Path("keys/log.key")
+
+# One actor of each role in each region; every algorithm of the closed list is in use.
+_ALGORITHM_OF_REGION = {"guangzhou": ED25519, "hongkong": ECDSA_P256, "macao": ML_DSA_44}
+_MEMBER_OF_ROLE = {
+    "clinician": "hospital",
+    "researcher": "university",
+    "public_health": "health-authority",
+    "regulator": "regulator",
+    "operator": "health-authority",
+    "node": "health-authority",
+    "broker": "exchange",
+}
+
+
+@dataclass(frozen=True)
+class _Authority:
+    """A region's offline keys, while the space is being founded."""
+
+    region: str
+    directory: Path
+    root: x509.Certificate
+    root_key: PrivateKeyTypes
+    trust_key: PrivateKeyTypes
+    members: dict[str, tuple[x509.Certificate, PrivateKeyTypes]]
+
+
+Told = Callable[[str], None]
+
+
+def found_space(home: Path, tell: Told = lambda _: None) -> None:
+    """Make every party's directory in `home`, without data. Call `check_free` first."""
+    for name in PARTS:
+        (home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / name / MAKING).touch()
+    tell("keys and certificates")
+    authorities = {region: _found_region(home / region / "authority", region) for region in REGIONS}
+    broker_authority = authorities[BROKER_REGION]
+    address = f"127.0.0.1:{_free_port()}"
+    broker = ActorUri(BROKER_REGION, _MEMBER_OF_ROLE["broker"], "broker", "broker-1")
+    _issue(home / "broker", broker, broker_authority, ED25519, server=True)
+    for region, authority in authorities.items():
+        node = ActorUri(region, _MEMBER_OF_ROLE["node"], "node", "node-1")
+        _issue(home / region, node, authority, ED25519)
+    actors = _issue_actors(home, authorities)
+    tell("logs")
+    keys = {owner: _found_log(home / owner, owner) for owner in ("broker", *REGIONS)}
+    tell("trust list, signed by the three regions")
+    trust, digest = _found_trust(home, authorities, broker, keys)
+    directories = {home / "broker": ("broker", broker)}
+    directories |= {
+        home / region: ("node", ActorUri(region, _MEMBER_OF_ROLE["node"], "node", "node-1"))
+        for region in REGIONS
+    }
+    directories |= {directory: ("actor", uri) for directory, uri in actors.items()}
+    for directory, (kind, uri) in directories.items():
+        _settle(directory, kind, uri, address, trust, digest)
+
+
+def mark_whole(home: Path) -> None:
+    """The space is made; until then its parts refuse to start."""
+    for name in PARTS:
+        (home / name / MAKING).unlink(missing_ok=True)
+
+
+def clear_half_made(home: Path) -> None:
+    """Take back what a failed founding made."""
+    for name in PARTS:
+        folder = home / name
+        if (folder / MAKING).exists():
+            for each in folder.iterdir():
+                if each.is_dir() and not each.is_symlink():
+                    shutil.rmtree(each)
+                else:
+                    each.unlink()
+
+
+def check_free(home: Path) -> None:
+    """Raise `Malformed` where a space, half a space, or something else, is there already."""
+    for name in PARTS:
+        folder = home / name
+        if not folder.exists():
+            continue
+        if not folder.is_dir():
+            raise Malformed(f"{folder} is in the way; choose another home", code="home-exists")
+        if (folder / MAKING).exists():
+            raise Malformed(
+                f"{home} is half made: {name} was begun and not ended; "
+                "remove the directory and make it anew",
+                code="home-half-made",
+            )
+        if any(folder.iterdir()):
+            raise Malformed(
+                f"{home} holds a space already ({name} is not empty); choose another home",
+                code="home-exists",
+            )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _moment() -> datetime:
+    # A little back, for clocks that lag; without fractions, as X.509 has it.
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
+
+
+def _term(kind: str) -> tuple[datetime, datetime]:
+    start = _moment()
+    return start, start + timedelta(days=365 * _YEARS[kind])
+
+
+def _serial() -> int:
+    return secrets.randbits(150) + 1
+
+
+def _found_region(directory: Path, region: str) -> _Authority:
+    directory.mkdir(mode=0o700)
+    root_key, trust_key = generate_private_key(ECDSA_P256), generate_private_key(ED25519)
+    root = issue_root(region, root_key, *_term("root"), _serial())  # type: ignore[arg-type]  # P-256 may issue
+    write_private_key(directory / "root.key", root_key)
+    write_chain(directory / "root.pem", [root])
+    write_private_key(directory / "trust.key", trust_key)
+    members = {}
+    for member in sorted(set(_MEMBER_OF_ROLE.values())):
+        if member == _MEMBER_OF_ROLE["broker"] and region != BROKER_REGION:
+            continue
+        key = generate_private_key(ECDSA_P256)
+        start, end = _term("member")
+        certificate = issue_member_ca(
+            region, member, key.public_key(), root, root_key,  # type: ignore[arg-type]  # P-256
+            not_before=start, not_after=end, serial=_serial(),
+        )  # fmt: skip
+        write_private_key(directory / "members" / f"{member}.key", key)
+        write_chain(directory / "members" / f"{member}.pem", [certificate])
+        members[member] = (certificate, key)
+    return _Authority(region, directory, root, root_key, trust_key, members)
+
+
+def _issue(
+    directory: Path, uri: ActorUri, authority: _Authority, algorithm: str, *, server: bool = False
+) -> None:
+    """A holder's two certificates: one to sign with, one for TLS."""
+    ca, ca_key = authority.members[uri.member]
+    start, end = _term("holder")
+    key = generate_private_key(algorithm)
+    signing = issue_signing(
+        uri, key.public_key(), ca, ca_key,  # type: ignore[arg-type]  # keys that we generate
+        not_before=start, not_after=end, serial=_serial(),
+    )  # fmt: skip
+    write_private_key(directory / SIGNING_KEY, key)
+    write_chain(directory / SIGNING_CHAIN, [signing, ca])
+    tls_key = generate_private_key(ECDSA_P256)
+    tls = issue_tls(
+        uri, tls_key.public_key(), ca, ca_key,  # type: ignore[arg-type]  # keys that we generate
+        not_before=start, not_after=end, serial=_serial(),
+        dns_names=(BROKER_DNS,) if server else (), server=server,
+    )  # fmt: skip
+    write_private_key(directory / TLS_KEY, tls_key)
+    write_chain(directory / TLS_CHAIN, [tls, ca])
+
+
+def _issue_actors(home: Path, authorities: dict[str, _Authority]) -> dict[Path, ActorUri]:
+    actors = {}
+    for region, authority in authorities.items():
+        for role in PEOPLE_ROLES:
+            uri = ActorUri(region, _MEMBER_OF_ROLE[role], role, f"{role.replace('_', '-')}-1")
+            directory = home / "actors" / f"{region}-{role}"
+            if role == "operator":
+                # The operator is of the region's party: its keys are in the region's home.
+                directory.symlink_to(Path("..") / region / "operator")
+                directory = home / region / "operator"
+            directory.mkdir(mode=0o700)
+            _issue(directory, uri, authority, _ALGORITHM_OF_REGION[region])
+            actors[directory] = uri
+    return actors
+
+
+def _found_log(directory: Path, owner: str) -> tuple[str, str]:
+    """An empty log; returns its origin and verifier key."""
+    key = Ed25519PrivateKey.generate()
+    write_private_key(directory / _LOG_KEY, key)
+    origin = f"{SPACE}.dataspace/{owner}"
+    LogStore.create(directory / "log", origin, key).close()
+    return origin, verifier_key(origin, key).to_text()
+
+
+def _found_trust(
+    home: Path,
+    authorities: dict[str, _Authority],
+    broker: ActorUri,
+    logs: dict[str, tuple[str, str]],
+) -> tuple[bytes, str]:
+    now = time.time_ns() // 1_000_000
+    wire = trust_pb2.TrustList(
+        space=SPACE,
+        version=1,
+        issued_at_ms=now,
+        expires_at_ms=now + _YEARS["trust"] * 365 * 86_400_000,
+    )
+    for region, authority in sorted(authorities.items()):
+        wire.regions.add(
+            region=region,
+            root_certificates=[authority.root.public_bytes(serialization.Encoding.DER)],
+            trust_keys=[
+                trust_pb2.TrustKey(keyid=f"{region}-1", public_key=_spki(authority.trust_key))
+            ],
+        )
+    for owner, (origin, vkey) in sorted(logs.items()):
+        wire.logs.add(origin=origin, vkey=vkey, owner=owner)
+    chain = x509.load_pem_x509_certificates((home / "broker" / TLS_CHAIN).read_bytes())
+    key = (
+        chain[0]
+        .public_key()
+        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    wire.brokers.add(uri=str(broker), public_keys=[key], dns_name=BROKER_DNS)
+    keys = [(f"{region}-1", a.trust_key) for region, a in sorted(authorities.items())]
+    envelope = seal_trust_list(wire, keys)
+    digest = hashlib.sha256(envelope.payload).hexdigest()
+    return envelope.SerializeToString(), digest
+
+
+def _spki(key: PrivateKeyTypes) -> bytes:
+    return key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _settle(
+    directory: Path, kind: str, uri: ActorUri, address: str, trust: bytes, digest: str
+) -> None:
+    """Trust list, policies and configuration of one party; the configuration comes last."""
+    folder = directory / "trust"
+    folder.mkdir(mode=0o700)
+    (folder / "1.dsse").write_bytes(trust)
+    if kind != "actor":
+        _copy_policies(directory / "policies")
+        (directory / "run").mkdir(mode=0o700)
+    owner = "broker" if kind == "broker" else uri.region
+    write_config(
+        directory,
+        PartyConfig.model_validate(
+            {
+                "space": SPACE,
+                "kind": kind,
+                "uri": str(uri),
+                "broker": address,
+                "trust_sha256": digest,
+                "log_origin": f"{SPACE}.dataspace/{owner}" if kind != "actor" else "",
+            }
+        ),
+    )
+
+
+def _copy_policies(target: Path) -> None:
+    # `policies` is a folder of data beside the packages, found as a namespace package.
+    spec = find_spec("policies")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    if not folders:
+        raise Unavailable("the installation lacks its policies folder", code="installation")
+    ignored = shutil.ignore_patterns("__pycache__", "__init__.py", ".*")
+    shutil.copytree(folders[0], target, ignore=ignored)
+
+
+def is_space(home: Path) -> bool:
+    """Whether a directory holds a space."""
+    return (home / "broker" / CONFIG).is_file()

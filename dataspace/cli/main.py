@@ -1,0 +1,49 @@
+"""The `gba` command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dataspace import __version__
+from dataspace.cli import asking, audit, node, space
+from dataspace.cli.demo import demo
+
+app = typer.Typer(
+    name="gba",
+    help="The Greater Bay Area's trusted data space: data stays at home, permitted results leave.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(space.app, name="space")
+app.add_typer(node.app, name="node")
+app.add_typer(audit.app, name="audit")
+app.command("query")(asking.query)
+app.command("catalog")(asking.catalog)
+app.command("demo")(demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gba-dataspace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """The Greater Bay Area's trusted data space."""
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

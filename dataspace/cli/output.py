@@ -1,0 +1,92 @@
+"""Printing releases: a table for people, JSON, CSV or Arrow for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from dataspace.cli.options import Format
+from dataspace.client.release import Release
+
+out = Console(highlight=False)
+
+
+def print_json(value: object) -> None:
+    """One object on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+    """A plain table for people."""
+    table = Table(title=title or None, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    out.print(table)
+
+
+def print_release(release: Release, format_: Format) -> None:
+    """A release in the form asked for."""
+    match format_:
+        case Format.JSON:
+            print_json(release.to_json())
+        case Format.CSV:
+            writer = csv.writer(sys.stdout)
+            writer.writerow(release.answer.columns)
+            writer.writerows(release.answer.rows)
+        case Format.ARROW:
+            with pa.ipc.new_stream(sys.stdout.buffer, release.table.schema) as stream:
+                stream.write_table(release.table)
+        case Format.TABLE:
+            _print_table(release)
+
+
+def _print_table(release: Release) -> None:
+    answer = release.answer
+    released = {node.region for node in release.nodes if node.status == "released"}
+    table = Table()
+    for index, column in enumerate(answer.columns):
+        numeric = any(_is_number(row[index]) for row in answer.rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    table.add_column("shown by", style="dim")
+    marked = False
+    keyed_by_region = "region" in answer.columns
+    for row, regions in zip(answer.rows, answer.shown_by, strict=True):
+        partly = not keyed_by_region and set(regions) != released
+        marked = marked or partly
+        shown = ", ".join(regions) + (" *" if partly else "")
+        table.add_row(*(_cell(value) for value in row), shown)
+    out.print(table)
+    if marked:
+        out.print("* some region hides its share of this cell", style="dim")
+    if answer.hidden_cells:
+        out.print(f"hidden cells: {answer.hidden_cells}", style="dim")
+    for note in answer.notes:
+        out.print(f"note: {note}", style="dim")
+    for node in release.nodes:
+        if node.status != "released":
+            out.print(f"{node.region}: {node.status}, {node.reason}", style="yellow")
+    state = "provisional (not cosigned)" if release.provisional else "cosigned"
+    out.print(f"release {release.id[:16]}…, verified, {state}", style="dim")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.2f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value).replace("[", "\\[")

@@ -1,0 +1,59 @@
+"""A release as a member holds it: verified, combined, with every node's outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from dataspace.query.combine import Answer
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """What one region came to: `released`, `refused`, `unreachable`, `timeout`, …"""
+
+    region: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """The combined answer. `id` is the digest of what the broker signed."""
+
+    id: str
+    answer: Answer
+    nodes: tuple[NodeStatus, ...]
+    provisional: bool
+    request: bytes = field(repr=False)
+    bundle: bytes = field(repr=False)
+
+    @property
+    def hidden_cells(self) -> int | None:
+        """Declared level combinations that are not shown; None where levels are not declared."""
+        return self.answer.hidden_cells
+
+    @property
+    def table(self) -> pa.Table:
+        """The answer as a pyarrow table, one column for each output."""
+        columns = {
+            name: [row[index] for row in self.answer.rows]
+            for index, name in enumerate(self.answer.columns)
+        }
+        return pa.table({name: pa.array(values) for name, values in columns.items()})
+
+    def to_json(self) -> dict[str, Any]:
+        """The one object of the command line's `--format json`."""
+        return {
+            "release": self.id,
+            "columns": list(self.answer.columns),
+            "rows": [list(row) for row in self.answer.rows],
+            "shown_by": [list(regions) for regions in self.answer.shown_by],
+            "hidden_cells": self.answer.hidden_cells,
+            "provisional": self.provisional,
+            "nodes": [vars(node) for node in self.nodes],
+            "evidence": None,
+            "notes": list(self.answer.notes),
+        }

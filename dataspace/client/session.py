@@ -1,0 +1,277 @@
+"""A member's session with the space: asks through the broker, and believes nobody. Rim.
+
+Everything that comes back is verified here: the broker's signature, each node's, their
+receipts, and the combination, which is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import grpc
+
+from dataspace.channels import pinned_channel
+from dataspace.client.release import NodeStatus, Release
+from dataspace.errors import KINDS, DataspaceError, Malformed, Refused, Unavailable, Unverified
+from dataspace.evidence.answers import check_receipt, error_of
+from dataspace.evidence.offers import RegionOffer, open_offer
+from dataspace.evidence.releases import CheckedRelease, check_release
+from dataspace.home import PartyHome
+from dataspace.identity.envelopes import open_envelope, seal
+from dataspace.identity.freshness import MAX_LIFE_MS, make_freshness
+from dataspace.identity.trustlist import TrustList
+from dataspace.query.bind import bind_query
+from dataspace.query.parse import parse_query
+from dataspace.query.tree import Query
+from dataspace.v1 import broker_pb2_grpc, catalogue_pb2, query_pb2
+from dataspace.v1.envelope_pb2 import Envelope
+
+QUERY_SECONDS = 60.0
+
+OnProgress = Callable[[str, str, float], None]
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the space offers: signed offers, what the rules say, which nodes are there."""
+
+    offers: tuple[RegionOffer, ...]
+    rules: tuple[catalogue_pb2.RuleNote, ...]
+    attached: frozenset[str]
+
+    def asked(self, query: Query) -> dict[str, RegionOffer]:
+        """Region to offer for a query's product. Raises `Malformed`."""
+        source = query.source
+        found = {each.region: each for each in self.offers if each.offer.product == source.product}
+        if not found:
+            raise Malformed(
+                f"no region offers a product {source.product}; see `gba catalog`",
+                code="product",
+                place=source.place,
+            )
+        if source.region is None:
+            return found
+        if source.region not in found:
+            raise Malformed(
+                f"{source.region} does not offer {source.product}; see `gba catalog`",
+                code="product",
+                place=source.place,
+            )
+        return {source.region: found[source.region]}
+
+
+class Session:
+    """One actor's session. Close it, or use it in a `with` statement."""
+
+    def __init__(self, home: PartyHome) -> None:
+        self._home = home
+        self._channel: grpc.Channel | None = None
+
+    @cached_property
+    def trust(self) -> TrustList:
+        """The newest trust list of this home."""
+        return self._home.trust(now_ms())
+
+    def catalogue(self) -> Catalogue:
+        """The space's catalogue, each offer checked against its owner's signature."""
+        request = catalogue_pb2.CatalogueRequest(freshness=self._freshness(["broker"]))
+        envelope = seal(request, self._home.identity)
+        try:
+            reply = self._stub().Catalogue(envelope, timeout=QUERY_SECONDS)
+        except grpc.RpcError as error:
+            raise _from_rpc(error) from None
+        moment = now_ms()
+        opened = open_envelope(
+            reply,
+            catalogue_pb2.CatalogueReply,
+            self.trust,
+            datetime.fromtimestamp(moment / 1000, UTC),
+        )
+        if opened.signer.uri not in {broker.uri for broker in self.trust.brokers}:
+            raise Unverified("the catalogue is not signed by a broker", code="catalogue-signer")
+        offers = []
+        for each in opened.message.offers:
+            region = _region_named(each)
+            offers.append(open_offer(each, region, self.trust, moment))
+        return Catalogue(
+            tuple(offers), tuple(opened.message.rules), frozenset(opened.message.attached)
+        )
+
+    def query(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        project: str = "",
+        require: str = "all",
+        pooled: bool = False,
+        on_progress: OnProgress | None = None,
+        seconds: float = QUERY_SECONDS,
+    ) -> Release:
+        """Ask one SELECT. Returns a verified `Release`.
+
+        Raises `Malformed`, `Refused`, `Unavailable` or `Unverified`; under `require="all"`
+        also where a single region refuses or is away.
+        """
+        unbound = parse_query(sql)
+        offers = self.catalogue().asked(unbound)
+        first = next(iter(offers.values())).offer
+        try:
+            query: Query | None = bind_query(unbound, first)
+        except Refused:
+            query = None  # the broker's and the nodes' to say, so that it is recorded
+        request = query_pb2.QueryRequest(
+            freshness=self._freshness([*offers, "broker"]),
+            sql=sql,
+            purpose=purpose,
+            project=project,
+            require=query_pb2.REQUIRE_ANY if require == "any" else query_pb2.REQUIRE_ALL,
+            pooled=pooled,
+        )
+        envelope = seal(request, self._home.identity)
+        bundle, digest = self._ask(envelope, seconds, on_progress)
+        if query is None:
+            raise Unverified("an answer to what had to be refused", code="release-answer")
+        audience = sorted(offers)
+        checked = check_release(bundle, query, first, digest, audience, self.trust, now_ms())
+        _require(checked, require)
+        return _release(checked, bundle, envelope)
+
+    def send(self, envelope: Envelope, seconds: float = QUERY_SECONDS) -> query_pb2.ReleaseBundle:
+        """Send a signed request as it is; the bundle that comes back is not yet verified."""
+        return self._ask(envelope, seconds, None)[0]
+
+    def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _freshness(self, audience: list[str]) -> Any:
+        return make_freshness(
+            now_ms=now_ms(), nonce=secrets.token_bytes(16), audience=audience,
+            life_ms=min(MAX_LIFE_MS, 120_000),
+        )  # fmt: skip
+
+    def _stub(self) -> Any:
+        if self._channel is None:
+            parts = pinned_channel(self._home.broker_address, self._home.tls, self.trust)
+            self._channel = grpc.secure_channel(
+                parts.address, parts.credentials, options=parts.options
+            )
+        return broker_pb2_grpc.BrokerStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+
+    def _ask(
+        self, envelope: Envelope, seconds: float, on_progress: OnProgress | None
+    ) -> tuple[query_pb2.ReleaseBundle, bytes]:
+        digest = hashlib.sha256(envelope.payload).digest()
+        call = self._stub().Query(envelope, timeout=seconds)
+        try:
+            for event in _events(call):
+                match event.WhichOneof("event"):
+                    case "progress":
+                        if on_progress is not None:
+                            progress = event.progress
+                            on_progress(progress.region, progress.stage, progress.fraction)
+                    case "refusal":
+                        raise self._refusal(event.refusal, digest)
+                    case "release":
+                        return event.release, digest
+        finally:
+            call.cancel()
+        raise Unavailable("the broker ended the call without an answer", code="broker-ended")
+
+    def _refusal(self, answer: query_pb2.NodeAnswer, digest: bytes) -> DataspaceError:
+        """The broker's own no, once it is certain that it is the broker's."""
+        at = datetime.fromtimestamp(now_ms() / 1000, UTC)
+        opened = open_envelope(answer.body, query_pb2.Refusal, self.trust, at)
+        brokers = {broker.uri for broker in self.trust.brokers}
+        if opened.signer.uri not in brokers or opened.message.request_sha256 != digest:
+            return Unverified("a refusal that the broker did not sign", code="refusal-signer")
+        check_receipt(answer.receipt, "broker", opened.payload_sha256, self.trust)
+        return error_of(opened.message.status)
+
+
+def _events(call: Any) -> Iterator[query_pb2.QueryEvent]:
+    try:
+        yield from call
+    except grpc.RpcError as error:
+        raise _from_rpc(error) from None
+
+
+def _from_rpc(error: Any) -> DataspaceError:
+    """The error behind a gRPC status; the trailing metadata carries its codes."""
+    trailing: dict[str, Any] = dict(error.trailing_metadata() or ())
+    kind = KINDS.get(str(trailing.get("gba-error", "")))
+    details = str(error.details() or "")
+    if kind is not None:
+        basis = trailing.get("gba-basis-bin", b"")
+        return kind(
+            details,
+            code=str(trailing.get("gba-code", "")),
+            rule=str(trailing.get("gba-rule", "")),
+            basis=basis.decode() if isinstance(basis, bytes) else str(basis),
+        )
+    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Unavailable("no answer before the deadline; ask again", code="deadline")
+    return Unavailable(
+        "the broker cannot be reached; see `gba space status`", code="broker-unreachable"
+    )
+
+
+def _region_named(envelope: Envelope) -> str:
+    """The region that an offer names, before it is verified for that region."""
+    return str(catalogue_pb2.ProductOffer.FromString(envelope.payload).region)
+
+
+def _require(checked: CheckedRelease, require: str) -> None:
+    """Raise what a region said, where the caller requires it."""
+    missing = [node for node in checked.release.nodes if node.status != "released"]
+    if not missing or (require == "any" and len(missing) < len(checked.release.nodes)):
+        return
+    for node in missing:
+        answer = checked.answers.get(node.region)
+        if answer is not None and answer.refusal is not None:
+            status = query_pb2.ErrorStatus()
+            status.CopyFrom(answer.refusal.status)
+            status.message = f"{node.region}: {status.message}"
+            raise error_of(status)
+    node = missing[0]
+    if node.status == "unverified":
+        raise Unverified(f"{node.region}: {node.reason}", code="node-unverified")
+    raise Unavailable(
+        f"{node.region}: {node.reason}; ask again, or with --require any", code="node-unavailable"
+    )
+
+
+def _release(
+    checked: CheckedRelease, bundle: query_pb2.ReleaseBundle, envelope: Envelope
+) -> Release:
+    return Release(
+        id=checked.release_sha256.hex(),
+        answer=checked.answer,
+        nodes=tuple(
+            NodeStatus(node.region, node.status, node.reason) for node in checked.release.nodes
+        ),
+        provisional=checked.release.provisional,
+        request=envelope.SerializeToString(),
+        bundle=bundle.SerializeToString(),
+    )

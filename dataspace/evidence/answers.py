@@ -1,0 +1,98 @@
+"""Checking what a node handed back: signature, signer, request, receipt. Pure.
+
+The broker and the client run this same code; neither relies on the other's result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dataspace.audit.entries import Entry
+from dataspace.audit.notes import parse_vkey
+from dataspace.audit.receipts import verify_receipt
+from dataspace.errors import KINDS, DataspaceError, Unavailable, Unverified
+from dataspace.identity.envelopes import Opened, open_envelope, payload_type_of
+from dataspace.identity.trustlist import TrustList
+from dataspace.v1 import query_pb2
+
+
+@dataclass(frozen=True)
+class CheckedAnswer:
+    """One node's verified answer: a partial, or a signed no."""
+
+    region: str
+    body_sha256: bytes
+    partial: query_pb2.Partial | None
+    refusal: query_pb2.Refusal | None
+
+
+def check_answer(
+    answer: query_pb2.NodeAnswer, region: str, request_sha256: bytes, trust: TrustList, now_ms: int
+) -> CheckedAnswer:
+    """Verify a node's answer. Raises `Unverified` naming the region where it does not hold."""
+    at = datetime.fromtimestamp(now_ms / 1000, UTC)
+    opened: Opened[query_pb2.Partial] | Opened[query_pb2.Refusal]
+    try:
+        if answer.body.payload_type == payload_type_of(query_pb2.Partial):
+            opened = open_envelope(answer.body, query_pb2.Partial, trust, at)
+        else:
+            opened = open_envelope(answer.body, query_pb2.Refusal, trust, at)
+    except DataspaceError as error:
+        raise Unverified(
+            f"the answer of {region} does not verify: {error.args[0]}", code=error.code
+        ) from None
+    body = opened.message
+    uri = opened.signer.uri
+    if uri.role != "node" or uri.region != region or body.region != region:
+        raise Unverified(
+            f"an answer for {region} that its node did not sign; do not use it",
+            code="partial-signer",
+        )
+    if body.request_sha256 != request_sha256:
+        raise Unverified(f"the answer of {region} is to another request", code="partial-request")
+    check_receipt(answer.receipt, region, opened.payload_sha256, trust)
+    if isinstance(body, query_pb2.Partial):
+        return CheckedAnswer(region, opened.payload_sha256, body, None)
+    return CheckedAnswer(region, opened.payload_sha256, None, body)
+
+
+def check_receipt(
+    receipt: query_pb2.Receipt, owner: str, body_sha256: bytes, trust: TrustList
+) -> None:
+    """That `owner` recorded the digest of this body in its log. Raises `Unverified`."""
+    keys = {log.origin: log.vkey for log in trust.logs_of(owner)}
+    if receipt.origin not in keys:
+        raise Unverified(
+            f"the receipt of {owner} names a log that is not in the trust list",
+            code="receipt-origin",
+        )
+    verify_receipt(
+        receipt.entry,
+        receipt.index,
+        tuple(receipt.inclusion),
+        receipt.checkpoint,
+        parse_vkey(keys[receipt.origin]),
+    )
+    entry = Entry.from_bytes(receipt.entry)
+    if entry.fields.get("body_sha256") != body_sha256.hex():
+        raise Unverified(
+            f"{owner} recorded another answer than the one it sent", code="receipt-body"
+        )
+
+
+def status_of(error: DataspaceError) -> query_pb2.ErrorStatus:
+    """An error on the wire: kind, codes and the message for people; nothing else."""
+    return query_pb2.ErrorStatus(
+        error=error.kind,
+        code=error.code,
+        rule=error.rule,
+        basis=error.basis,
+        message=error.message,
+    )
+
+
+def error_of(status: query_pb2.ErrorStatus) -> DataspaceError:
+    """The error that a wire status stands for."""
+    kind = KINDS.get(status.error, Unavailable)
+    return kind(status.message, code=status.code, rule=status.rule, basis=status.basis)

@@ -1,0 +1,38 @@
+"""Checking an offer: a region's operator signed what the region publishes of a product. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dataspace.errors import Unverified
+from dataspace.identity.envelopes import open_envelope
+from dataspace.identity.trustlist import TrustList
+from dataspace.query.product import Offer
+from dataspace.query.product_file import parse_offer
+from dataspace.v1.catalogue_pb2 import ProductOffer
+from dataspace.v1.envelope_pb2 import Envelope
+
+
+@dataclass(frozen=True)
+class RegionOffer:
+    """One product at one region, with what its owner signed."""
+
+    region: str
+    offer: Offer
+    envelope: Envelope
+
+
+def open_offer(envelope: Envelope, region: str, trust: TrustList, now_ms: int) -> RegionOffer:
+    """Verify that a region's operator signed an offer. Raises `Unverified` or `Malformed`."""
+    at = datetime.fromtimestamp(now_ms / 1000, UTC)
+    opened = open_envelope(envelope, ProductOffer, trust, at)
+    uri = opened.signer.uri
+    if uri.role != "operator" or not uri.region == region == opened.message.region:
+        raise Unverified(
+            f"an offer for {region} that its operator did not sign", code="product-signature"
+        )
+    offer = parse_offer(opened.message.definition_json.encode())
+    if offer.product != opened.message.product:
+        raise Unverified("an offer that names another product", code="product-signature")
+    return RegionOffer(region, offer, envelope)

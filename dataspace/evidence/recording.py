@@ -1,0 +1,48 @@
+"""Recording what was decided before anything is released. Rim: writes log and bodies."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dataspace.audit.bodies import BodyStore
+from dataspace.audit.entries import SALT_BYTES, Entry, FieldValue
+from dataspace.audit.store import LogStore
+from dataspace.v1 import query_pb2
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """A participant's log and the bodies beside it."""
+
+    origin: str
+    log: LogStore
+    bodies: BodyStore
+
+    def record(
+        self,
+        kind: str,
+        at_ms: int,
+        fields: Mapping[str, FieldValue],
+        body: Mapping[str, object] | None = None,
+    ) -> query_pb2.Receipt:
+        """Append one entry durably and return its receipt.
+
+        `body` (SQL, actor, context) is kept apart; the entry holds its salted commitment.
+        Raises `Unavailable` where it cannot be made durable: then release nothing.
+        """
+        recorded = dict(fields)
+        if body is not None:
+            text = json.dumps(body, sort_keys=True, ensure_ascii=False).encode()
+            recorded["context"] = self.bodies.put(text, secrets.token_bytes(SALT_BYTES))
+        entry = Entry(kind, at_ms, recorded).to_bytes()
+        appended = self.log.append(entry)
+        return query_pb2.Receipt(
+            origin=self.origin,
+            index=appended.index,
+            entry=entry,
+            inclusion=appended.inclusion,
+            checkpoint=appended.checkpoint_text,
+        )

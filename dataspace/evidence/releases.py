@@ -1,0 +1,102 @@
+"""Checking a release whole: broker, partials, and the combination made again. Pure."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dataspace.errors import DataspaceError, Unverified
+from dataspace.evidence.answers import CheckedAnswer, check_answer, check_receipt
+from dataspace.identity.envelopes import open_envelope
+from dataspace.identity.trustlist import TrustList
+from dataspace.query.combine import Answer, combine
+from dataspace.query.partials import read_share
+from dataspace.query.product import Offer
+from dataspace.query.tree import Query
+from dataspace.v1 import query_pb2
+
+RELEASED = "released"
+
+
+@dataclass(frozen=True)
+class CheckedRelease:
+    """A verified release: the answer as re-combined here, and each node's outcome."""
+
+    release: query_pb2.Release
+    release_sha256: bytes
+    answer: Answer
+    answers: Mapping[str, CheckedAnswer]
+
+
+def check_release(
+    bundle: query_pb2.ReleaseBundle,
+    query: Query,
+    offer: Offer,
+    request_sha256: bytes,
+    audience: Sequence[str],
+    trust: TrustList,
+    now_ms: int,
+) -> CheckedRelease:
+    """Verify everything in a release. Raises `Unverified` naming what does not hold."""
+    release, digest = _open_release(bundle, request_sha256, trust, now_ms)
+    answers = _check_answers(bundle, release, request_sha256, audience, trust, now_ms)
+    shares = [read_share(each.partial) for each in answers.values() if each.partial]
+    answer = combine(query, offer, shares, audience)
+    if not hmac.compare_digest(answer.digest(), release.answer_sha256):
+        raise Unverified(
+            "the broker's answer is not what the partials combine to; do not use it",
+            code="release-answer",
+        )
+    return CheckedRelease(release, digest, answer, answers)
+
+
+def _open_release(
+    bundle: query_pb2.ReleaseBundle, request_sha256: bytes, trust: TrustList, now_ms: int
+) -> tuple[query_pb2.Release, bytes]:
+    at = datetime.fromtimestamp(now_ms / 1000, UTC)
+    try:
+        opened = open_envelope(bundle.release, query_pb2.Release, trust, at)
+    except DataspaceError as error:
+        raise Unverified(f"the release does not verify: {error.args[0]}", code=error.code) from None
+    uri = opened.signer.uri
+    if uri.role != "broker" or uri not in {broker.uri for broker in trust.brokers}:
+        raise Unverified(
+            "the release is not signed by a broker of the space", code="release-signer"
+        )
+    if opened.message.request_sha256 != request_sha256:
+        raise Unverified("the release is for another request", code="release-request")
+    check_receipt(bundle.receipt, "broker", opened.payload_sha256, trust)
+    return opened.message, opened.payload_sha256
+
+
+def _check_answers(
+    bundle: query_pb2.ReleaseBundle,
+    release: query_pb2.Release,
+    request_sha256: bytes,
+    audience: Sequence[str],
+    trust: TrustList,
+    now_ms: int,
+) -> dict[str, CheckedAnswer]:
+    # INVARIANT: every region that was asked has an outcome, and every outcome but
+    # "unreachable (per broker)" stands on bytes that the region signed.
+    if sorted(node.region for node in release.nodes) != sorted(audience):
+        raise Unverified(
+            "the release does not account for every region asked", code="release-nodes"
+        )
+    by_digest: dict[bytes, CheckedAnswer] = {}
+    spoken = {node.body_sha256: node.region for node in release.nodes if node.body_sha256}
+    for answer, region in zip(bundle.answers, spoken.values(), strict=False):
+        checked = check_answer(answer, region, request_sha256, trust, now_ms)
+        by_digest[checked.body_sha256] = checked
+    if set(by_digest) != set(spoken) or len(bundle.answers) != len(spoken):
+        raise Unverified("the release and its partials do not fit together", code="release-nodes")
+    for node in release.nodes:
+        checked_node = by_digest.get(node.body_sha256)
+        released = checked_node is not None and checked_node.partial is not None
+        if (node.status == RELEASED) != released:
+            raise Unverified(
+                f"the release misstates what {node.region} answered", code="release-nodes"
+            )
+    return {checked.region: checked for checked in by_digest.values()}

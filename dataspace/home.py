@@ -1,0 +1,146 @@
+"""A party's own directory: configuration, trust lists, keys. Rim: reads and writes files.
+
+    party.toml         who this is, and where the broker is
+    trust/<N>.dsse     trust lists, version 1 pinned by digest in party.toml
+    keys/ certs/       see `dataspace.identity.keystore`
+    policies/ log/ bodies/ run/ …   of nodes and the broker
+
+A process reads its own party's directory and no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dataspace.errors import Malformed, Unavailable
+from dataspace.identity.envelopes import SigningIdentity
+from dataspace.identity.keystore import TlsIdentity, load_identity, load_tls
+from dataspace.identity.names import ActorUri
+from dataspace.identity.trustlist import TrustList, accept_chain
+from dataspace.v1.envelope_pb2 import Envelope
+
+CONFIG = "party.toml"
+MAKING = "half-made"  # stands in a directory until the whole space is made
+BROKER_ADDRESS_VARIABLE = "GBA_BROKER_ADDRESS"
+LISTEN_VARIABLE = "GBA_LISTEN"
+
+
+_KEYS = ("keys/signing.key", "keys/tls.key", "certs/signing.pem", "certs/tls.pem", "trust")
+_PARTS = {
+    "actor": _KEYS,
+    "node": (*_KEYS, "keys/log.key", "policies", "log"),
+    "broker": (*_KEYS, "keys/log.key", "policies", "log"),
+}
+
+
+class PartyConfig(BaseModel):
+    """party.toml. Sizes as DuckDB writes them ("1GB"), times in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: str
+    kind: Literal["node", "broker", "actor"]
+    uri: str
+    broker: str
+    trust_sha256: str
+    log_origin: str = ""
+    listen: str = ""
+    threads: int = 2
+    memory_limit: str = "1GB"
+    query_seconds: float = 30.0
+    running_queries: int = 4
+    waiting_queries: int = 64
+
+
+@dataclass(frozen=True)
+class PartyHome:
+    """One party's directory. `Malformed` or `Unavailable` name the file that is wrong."""
+
+    path: Path
+
+    @cached_property
+    def config(self) -> PartyConfig:
+        """The parsed party.toml."""
+        file = self.path / CONFIG
+        try:
+            values = tomllib.loads(file.read_text())
+            return PartyConfig.model_validate(values)
+        except FileNotFoundError:
+            raise Unavailable(
+                f"{self.path} is no party's home: {CONFIG} is missing; see `gba space init`",
+                code="home-missing",
+            ) from None
+        except PermissionError:
+            raise Unavailable(f"{file} is not readable for this user", code="home-access") from None
+        except (tomllib.TOMLDecodeError, ValidationError):
+            raise Malformed(f"{file} is not a party's configuration", code="home-config") from None
+
+    def check_whole(self) -> None:
+        """Raise `Unavailable` where the making of this home was begun and not ended."""
+        if (self.path / MAKING).exists():
+            raise Unavailable(
+                f"{self.path} is half made; remove the space's directory and make it anew",
+                code="home-half-made",
+            )
+        for name in _PARTS[self.config.kind]:
+            if not (self.path / name).exists():
+                raise Unavailable(
+                    f"{self.path} is half made: {name} is missing; restore it or make it anew",
+                    code="home-half-made",
+                )
+
+    @cached_property
+    def uri(self) -> ActorUri:
+        """Who this party is."""
+        return ActorUri.parse(self.config.uri)
+
+    @property
+    def broker_address(self) -> str:
+        """host:port to dial; the environment may override the file."""
+        return os.environ.get(BROKER_ADDRESS_VARIABLE) or self.config.broker
+
+    @property
+    def listen_address(self) -> str:
+        """host:port to listen on; of the broker alone."""
+        return os.environ.get(LISTEN_VARIABLE) or self.config.listen or self.config.broker
+
+    @cached_property
+    def identity(self) -> SigningIdentity:
+        """The signing key and chain."""
+        return load_identity(self.path)
+
+    @cached_property
+    def tls(self) -> TlsIdentity:
+        """The TLS key and chain."""
+        return load_tls(self.path)
+
+    def trust(self, now_ms: int) -> TrustList:
+        """The newest trust list, reached from the pinned one through every version."""
+        files = sorted((self.path / "trust").glob("*.dsse"), key=lambda file: int(file.stem))
+        if not files:
+            raise Unavailable(f"no trust list in {self.path / 'trust'}", code="trust-missing")
+        envelopes = [Envelope.FromString(file.read_bytes()) for file in files]
+        return accept_chain(envelopes, bytes.fromhex(self.config.trust_sha256), now_ms)
+
+    def folder(self, name: str) -> Path:
+        """A subdirectory, made if it is not there; for the owner's eyes only."""
+        folder = self.path / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+
+def write_config(directory: Path, config: PartyConfig) -> None:
+    """Write party.toml; mode 0600."""
+    values = config.model_dump(exclude_defaults=True)
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+    file = directory / CONFIG
+    file.touch(mode=0o600)
+    file.write_text(text)

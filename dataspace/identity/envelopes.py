@@ -1,0 +1,154 @@
+"""Signed envelopes: sealing a message, and opening one. Judges no freshness or revocation.
+
+The order of opening is the promise: type, size, one signature, chain, signature, and only
+then is the payload parsed. The payload names its signer's URI and leaf, so that neither
+can be swapped for another that would verify as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic
+
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from google.protobuf.message import Message
+
+from dataspace.errors import Malformed, Refused, Unverified
+from dataspace.identity.algorithms import sign, verify
+from dataspace.identity.chains import CHAIN_LENGTH, VerifiedSigner, verify_chain
+from dataspace.identity.dsse import (
+    MAX_PAYLOAD_BYTES,
+    M,
+    check_payload,
+    pae,
+    parse_envelope,
+    parse_strictly,
+    payload_type_of,
+)
+from dataspace.identity.names import ActorUri
+from dataspace.identity.profiles import signing_uri
+from dataspace.identity.reading import read_certificate
+from dataspace.identity.trustlist import TrustList
+from dataspace.v1.envelope_pb2 import Envelope, Signature, Signer
+
+__all__ = [
+    "Opened",
+    "SigningIdentity",
+    "open_envelope",
+    "pae",
+    "parse_envelope",
+    "payload_type_of",
+    "seal",
+]
+
+
+@dataclass(frozen=True)
+class SigningIdentity:
+    """An actor with its key and chain (DER, leaf first). `Malformed` if they do not belong."""
+
+    uri: ActorUri
+    private_key: PrivateKeyTypes
+    chain_der: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.chain_der) != CHAIN_LENGTH:
+            raise _mismatch("its chain is the leaf and the member's authority")
+        leaf = read_certificate(self.chain_der[0])
+        if leaf.public_key() != self.private_key.public_key():
+            raise _mismatch("its key is not the one of its certificate")
+        if signing_uri(leaf) != self.uri:
+            raise _mismatch("its certificate names another actor")
+
+    @property
+    def leaf_sha256(self) -> bytes:
+        """SHA-256 of the DER leaf certificate."""
+        return hashlib.sha256(self.chain_der[0]).digest()
+
+
+@dataclass(frozen=True)
+class Opened(Generic[M]):
+    """A message whose envelope was verified. Made by `open_envelope` alone."""
+
+    message: M
+    signer: VerifiedSigner
+    payload_sha256: bytes  # the message's digest: of its exact bytes, never of a signature
+
+
+def seal(message: Message, identity: SigningIdentity) -> Envelope:
+    """Sign a copy of `message` that names the identity in its `signer` field."""
+    signed = type(message)()
+    signed.CopyFrom(message)
+    signer = _signer_of(signed)
+    signer.CopyFrom(Signer(uri=str(identity.uri), leaf_sha256=identity.leaf_sha256))
+    payload = signed.SerializeToString(deterministic=True)
+    payload_type = payload_type_of(type(message))
+    signature = Signature(
+        sig=sign(identity.private_key, pae(payload_type, payload)), chain=identity.chain_der
+    )
+    return Envelope(payload_type=payload_type, payload=payload, signatures=[signature])
+
+
+def open_envelope(
+    envelope: Envelope,
+    message_class: type[M],
+    trust: TrustList,
+    at: datetime,
+    *,
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+) -> Opened[M]:
+    """Verify an envelope as of an aware time, and only then parse what it holds.
+
+    Raises `Malformed` (`wrong-payload-type`, `too-large`, `bad-envelope`, `bad-message`,
+    `unknown-field`), `Unverified` (`bad-signature`, `signer-mismatch`, and those of
+    `verify_chain`) and `Refused` (`trust-list-expired`, `identity-region-suspended`, and
+    those of `verify_chain`).
+    """
+    check_payload(envelope, message_class, max_payload_bytes)
+    trust.check_current(at)
+    signature = _only_signature(envelope)
+    signer = verify_chain(signature.chain, trust.listed_roots(), at)
+    if trust.is_suspended(signer.uri.region):
+        raise Refused(
+            f"{signer.uri.region} is suspended in the trust list; see `gba trust show`",
+            code="identity-region-suspended",
+            rule="identity-region-suspended",
+            basis="space rule: trust list",
+        )
+    verify(signer.public_key, signature.sig, pae(envelope.payload_type, envelope.payload))
+    message = parse_strictly(message_class, envelope.payload, max_payload_bytes)
+    _hold_against_signer(_signer_of(message), signer)
+    return Opened(message, signer, hashlib.sha256(envelope.payload).digest())
+
+
+def _only_signature(envelope: Envelope) -> Signature:
+    if len(envelope.signatures) != 1 or envelope.signatures[0].keyid:
+        raise Malformed(
+            "an envelope carries one signature, by a certificate and not by a bare key",
+            code="bad-envelope",
+        )
+    return envelope.signatures[0]
+
+
+def _hold_against_signer(named: Signer, verified: VerifiedSigner) -> None:
+    # SECURITY: one key may have two certificates. The payload says which one it meant.
+    if named.uri != str(verified.uri) or not hmac.compare_digest(
+        named.leaf_sha256, verified.leaf_sha256
+    ):
+        raise Unverified(
+            "the message names another signer than its certificate; do not use it",
+            code="signer-mismatch",
+        )
+
+
+def _signer_of(message: Message) -> Signer:
+    signer = getattr(message, "signer", None)
+    if not isinstance(signer, Signer):
+        raise TypeError(f"{message.DESCRIPTOR.name} has no signer field and cannot be sealed")
+    return signer
+
+
+def _mismatch(what: str) -> Malformed:
+    return Malformed(f"this signing identity is not whole: {what}", code="bad-identity")

@@ -1,0 +1,173 @@
+"""Keys and certificates on disk, at the rim: touches files and randomness.
+
+    keys/signing.key    PEM PKCS#8, mode 0600      certs/signing.pem    PEM, leaf first
+    keys/tls.key        PEM PKCS#8, mode 0600      certs/tls.pem        PEM, leaf first
+
+A private key is never readable by others, not even while it is being written.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from dataspace.errors import Malformed, Refused, Unavailable, Unverified
+from dataspace.identity.algorithms import algorithm_of, generate
+from dataspace.identity.envelopes import SigningIdentity
+from dataspace.identity.profiles import signing_uri
+from dataspace.identity.reading import read_pem_certificates
+
+SIGNING_KEY = Path("keys/signing.key")
+SIGNING_CHAIN = Path("certs/signing.pem")
+TLS_KEY = Path("keys/tls.key")
+TLS_CHAIN = Path("certs/tls.pem")
+
+
+@dataclass(frozen=True)
+class TlsIdentity:
+    """What a TLS library takes: PEM key and PEM chain, leaf first."""
+
+    key_pem: bytes = field(repr=False)
+    chain_pem: bytes
+
+
+def generate_private_key(algorithm: str) -> PrivateKeyTypes:
+    """A new key for one of `algorithms.ALGORITHMS`."""
+    return generate(algorithm)
+
+
+def write_private_key(path: Path, key: PrivateKeyTypes) -> None:
+    """Write a key as PEM PKCS#8, mode 0600. Never over one that is there: `Refused`."""
+    pem = key.private_bytes(
+        Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = _write_draft(path, pem, mode=0o600)
+    try:
+        os.link(draft, path)  # like O_EXCL, but the file appears whole or not at all
+    except FileExistsError as error:
+        raise Refused(
+            f"a key is already at {path}; move it away before making another",
+            code="keystore-no-overwrite",
+            rule="keystore-no-overwrite",
+            basis=_BASIS,
+        ) from error
+    finally:
+        draft.unlink()
+    _sync_directory(path.parent)
+
+
+def load_private_key(path: Path) -> PrivateKeyTypes:
+    """Read a key that its owner alone may read; `Refused` by `keystore-key-mode` otherwise."""
+    try:
+        key = serialization.load_pem_private_key(_read_secret(path), password=None)
+    except (ValueError, TypeError) as error:
+        raise Malformed(f"{path} holds no PEM PKCS#8 private key", code="bad-key-file") from error
+    algorithm_of(key.public_key())
+    return key
+
+
+def write_chain(path: Path, chain: Sequence[x509.Certificate]) -> None:
+    """Write certificates as PEM, leaf first, replacing what was there in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
+    draft = _write_draft(path, pem, mode=0o644)
+    draft.replace(path)
+    _sync_directory(path.parent)
+
+
+def load_chain(path: Path) -> tuple[x509.Certificate, ...]:
+    """Read PEM certificates, leaf first."""
+    try:
+        return read_pem_certificates(_read(path))
+    except Unverified as error:
+        raise Malformed(f"{path} holds no PEM certificates", code="bad-chain-file") from error
+
+
+def load_identity(directory: Path) -> SigningIdentity:
+    """The signing identity of a party's directory, its key held against its certificate."""
+    chain = load_chain(directory / SIGNING_CHAIN)
+    return SigningIdentity(
+        uri=signing_uri(chain[0]),
+        private_key=load_private_key(directory / SIGNING_KEY),
+        chain_der=tuple(certificate.public_bytes(Encoding.DER) for certificate in chain),
+    )
+
+
+def load_tls(directory: Path) -> TlsIdentity:
+    """The TLS key and chain of a party's directory, as PEM."""
+    key = load_private_key(directory / TLS_KEY)
+    chain = load_chain(directory / TLS_CHAIN)
+    if chain[0].public_key() != key.public_key():
+        raise Malformed(
+            f"the key in {directory / TLS_KEY} is not the one of {directory / TLS_CHAIN}",
+            code="bad-identity",
+        )
+    return TlsIdentity(
+        key_pem=_read_secret(directory / TLS_KEY),
+        chain_pem=b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain),
+    )
+
+
+_BASIS = "space rule: keys"
+
+
+def _write_draft(path: Path, data: bytes, mode: int) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        draft.unlink()
+        raise
+    return draft
+
+
+def _read_secret(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            # SECURITY: the mode of the open file, not of what the path may name a moment later.
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise Refused(
+                    f"others may read the key {path}; run `chmod 600 {path}`, "
+                    "and replace the key if others use this machine",
+                    code="keystore-key-mode",
+                    rule="keystore-key-mode",
+                    basis=_BASIS,
+                )
+            return file.read()
+    except OSError as error:
+        raise _absent(path) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _absent(path) from error
+
+
+def _absent(path: Path) -> Unavailable:
+    return Unavailable(
+        f"{path} cannot be read; issue it with `gba identity issue`", code="key-missing"
+    )
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,186 @@
+"""The policy set in force: Cedar rules and negative lists, parsed and validated once.
+
+`load` takes the files' bytes and either returns a whole valid set or raises `Malformed`
+(code `policy-set`) naming file, rule and line; there is no half-loaded set. Decides nothing.
+Cedar: https://docs.cedarpolicy.com (validation is strict mode).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import cedarpy
+
+from dataspace.errors import Malformed, Place
+from dataspace.policy.negative_lists import compile_list, parse_list
+from dataspace.policy.statements import Statement, statements
+
+DEFAULT_DENY: Final = "default-deny"
+POLICY_ERROR: Final = "policy-error"
+
+LANGUAGES: Final = {
+    "message_en": "en",
+    "message_zh_hans": "zh-Hans",
+    "message_zh_hant": "zh-Hant",
+    "message_pt": "pt",
+}
+_ANNOTATIONS: Final = ("id", "basis", *LANGUAGES)
+_RULE_ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_FILE_NAME: Final = re.compile(
+    r"[A-Za-z0-9._-]+\.(?:cedar|cedarschema)|negative-lists/[\w.-]+\.toml"
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: what it is called, the legal text it stands on, and where it is written.
+
+    `effect` is `permit` or `forbid`; `messages` is keyed by language tag (`en`, `zh-Hans`,
+    `zh-Hant`, `pt`); `line` counts from 1 in `source`.
+    """
+
+    id: str
+    basis: str
+    effect: str
+    messages: Mapping[str, str] = field(hash=False)
+    source: str
+    line: int
+
+
+@dataclass(frozen=True)
+class PolicySet:
+    """A valid set of rules. Two sets are equal when their files' names and bytes are.
+
+    `sha256` (hex) is over the lines `<SHA-256 of the file, hex>  <name>\\n` sorted by name, which
+    is what `sha256sum` prints. `rules` is keyed by id, in the order of files and lines.
+    """
+
+    sha256: str
+    rules: Mapping[str, Rule] = field(compare=False)
+    engine_rules: Any = field(compare=False, repr=False)
+    engine_schema: Any = field(compare=False, repr=False)
+
+
+def load(files: Mapping[str, bytes]) -> PolicySet:
+    """The policy set in these files: `*.cedarschema` (one), `*.cedar`, `negative-lists/*.toml`.
+
+    Raises `Malformed` for a file of another name, text that does not parse, a rule that does not
+    fit the schema, a missing or repeated annotation, and an id that stands twice.
+    """
+    for name in files:
+        if not _FILE_NAME.fullmatch(name):
+            raise _malformed(f"{name!r} is no policy file; see policies/README.md for the names")
+    schema = _schema(files)
+    rules: dict[str, Rule] = {}
+    written: list[str] = []
+    for source, statement in _all_statements(files):
+        rule = _rule(source, statement, schema)
+        if rule.id in rules:
+            first = rules[rule.id]
+            raise _malformed(
+                f"{source}: rule {rule.id} stands already in {first.source}, line {first.line}",
+                statement.line,
+            )
+        rules[rule.id] = rule
+        written.append(statement.text)
+    return PolicySet(
+        sha256=digest(files),
+        rules=MappingProxyType(rules),
+        engine_rules=_engine_rules(written, rules),
+        engine_schema=schema,
+    )
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """The digest (hex) that names a policy set; any changed byte or name changes it."""
+    lines = (f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _schema(files: Mapping[str, bytes]) -> Any:
+    names = [name for name in files if name.endswith(".cedarschema")]
+    if len(names) != 1:
+        raise _malformed(f"a policy set has one *.cedarschema file, this one has {len(names)}")
+    try:
+        return cedarpy.Schema.from_str(_text(names[0], files[names[0]]))
+    except ValueError as error:
+        raise _malformed(f"{names[0]}: {error}") from error
+
+
+def _all_statements(files: Mapping[str, bytes]) -> Iterator[tuple[str, Statement]]:
+    for name in sorted(files):
+        if name.endswith(".cedar"):
+            for statement in statements(_text(name, files[name])):
+                yield name, statement
+        elif name.endswith(".toml"):
+            compiled = compile_list(parse_list(name, _text(name, files[name])))
+            yield name, Statement(text=compiled, line=1)
+
+
+def _rule(source: str, statement: Statement, schema: Any) -> Rule:
+    try:
+        parsed = json.loads(cedarpy.policies_to_json_str(statement.text))
+    except ValueError as error:
+        raise _malformed(f"{source}: {error}", statement.line) from error
+    if parsed["templates"] or len(parsed["staticPolicies"]) != 1:
+        raise _malformed(f"{source}: a rule has no slots and ends with one ;", statement.line)
+    (policy,) = parsed["staticPolicies"].values()
+    annotations = policy.get("annotations", {})
+    name = annotations.get("id") or "without @id"
+    for key in _ANNOTATIONS:
+        if not (annotations.get(key) or "").strip():
+            raise _malformed(f"{source}: rule {name}: @{key} is missing or empty", statement.line)
+    for key in annotations.keys() - set(_ANNOTATIONS):
+        raise _malformed(f"{source}: rule {name}: unknown annotation @{key}", statement.line)
+    if not _RULE_ID.fullmatch(name) or name in (DEFAULT_DENY, POLICY_ERROR):
+        raise _malformed(
+            f"{source}: {name!r} cannot be the id of a rule: small letters, digits and hyphens, "
+            f"and neither {DEFAULT_DENY} nor {POLICY_ERROR}",
+            statement.line,
+        )
+    _validate(source, name, statement, schema)
+    return Rule(
+        id=name,
+        basis=annotations["basis"],
+        effect=policy["effect"],
+        messages=MappingProxyType({tag: annotations[key] for key, tag in LANGUAGES.items()}),
+        source=source,
+        line=statement.line,
+    )
+
+
+def _validate(source: str, rule: str, statement: Statement, schema: Any) -> None:
+    result = cedarpy.validate_policies(statement.text, schema)
+    if not result.validation_passed:
+        said = "; ".join(
+            error.error.replace("for policy `policy0`, ", "") for error in result.errors
+        )
+        raise _malformed(f"{source}: rule {rule}: {said}", statement.line)
+
+
+def _engine_rules(written: list[str], rules: Mapping[str, Rule]) -> Any:
+    # INVARIANT: the engine numbers rules by place (`policy0`, ...), and `rules` keeps that order.
+    text = "\n".join(written)
+    numbered = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    placed = {f"policy{place}": name for place, name in enumerate(rules)}
+    if {key: policy["annotations"]["id"] for key, policy in numbered.items()} != placed:
+        raise _malformed("the policy engine numbers rules otherwise than by their place")
+    return cedarpy.PolicySet.from_str(text)
+
+
+def _text(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _malformed(f"{name} is not UTF-8 text") from error
+
+
+def _malformed(message: str, line: int | None = None) -> Malformed:
+    place = Place(line, 1) if line is not None else None
+    return Malformed(message, code="policy-set", place=place)

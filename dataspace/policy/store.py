@@ -1,0 +1,159 @@
+"""The policy folder on disk, and the set in force. The only module here that reads files.
+
+A reload swaps a whole valid set in or changes nothing: a bad file keeps the old set in force and
+is reported. Writes nothing, logs nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dataspace.errors import DataspaceError, Malformed, Unavailable
+from dataspace.policy.rules import PolicySet, load
+from dataspace.policy.tables import DecisionTable, parse_table
+
+_NOT_RULES: Final = frozenset({"README.md", "__init__.py", "__pycache__", "tests"})
+_MAX_BYTES: Final = 4 * 1024 * 1024
+_TRIES: Final = 3
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The set that decides now; `error` says why the folder's newer files were not taken."""
+
+    policies: PolicySet
+    error: DataspaceError | None = None
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The bytes of a policy folder by name, as `rules.load` takes them and evidence keeps them.
+
+    All files but `README.md`, `tests/` and hidden ones: a misspelt name is refused by `load`, not
+    passed over. Raises `Unavailable` (code `policy-folder`), `Malformed` for a huge file.
+    """
+    try:
+        return {name: _content(name, path) for name, path in _named(folder)}
+    except OSError as error:
+        raise _unreadable(folder) from error
+
+
+def read_folder(folder: Path) -> PolicySet:
+    """The policy set in a folder; raises what `read_files` and `rules.load` raise."""
+    return load(read_files(folder))
+
+
+def read_tables(folder: Path) -> tuple[DecisionTable, ...]:
+    """The decision tables in a policy folder's `tests/`, by name."""
+    try:
+        return tuple(
+            parse_table(path.name, _content(path.name, path))
+            for path in sorted((folder / "tests").glob("*.toml"))
+        )
+    except OSError as error:
+        raise _unreadable(folder) from error
+
+
+class PolicyStore:
+    """The set in force over a folder that may change. Safe to share between threads.
+
+    Raises on a bad folder when made: without a first valid set nothing can be decided.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._seen, policies = self._read()
+        self._in_force = InForce(policies)
+
+    @property
+    def error(self) -> DataspaceError | None:
+        """Why the last changed folder was not taken; None while files and set agree."""
+        return self._in_force.error
+
+    def current(self) -> PolicySet:
+        """The set in force, after a look (file times and sizes) for changes."""
+        return self.refresh().policies
+
+    def refresh(self) -> InForce:
+        """Takes a changed folder if all of it is valid; never raises for what is in it."""
+        with self._lock:
+            try:
+                seen = _fingerprint(self._folder)
+                if seen == self._seen:
+                    return self._in_force
+                self._seen = seen
+                self._seen, policies = self._read()
+                self._in_force = InForce(policies)
+            except OSError:
+                self._fail(_unreadable(self._folder))
+            except DataspaceError as error:
+                self._fail(error)
+            return self._in_force
+
+    def _fail(self, error: DataspaceError) -> None:
+        # INVARIANT: one assignment of a whole value; a reader sees the old pair or the new one.
+        if isinstance(error, Unavailable):
+            self._seen = ()  # look again next time
+        self._in_force = InForce(self._in_force.policies, error)
+
+    def _read(self) -> tuple[tuple[_Stamp, ...], PolicySet]:
+        """A set whose files did not change while they were read, and their stamps."""
+        for _ in range(_TRIES):
+            try:
+                before = _fingerprint(self._folder)
+                files = read_files(self._folder)
+                if _fingerprint(self._folder) == before:
+                    return before, load(files)
+            except OSError as error:
+                raise _unreadable(self._folder) from error
+        raise Unavailable("the policy folder keeps changing; try again", code="policy-folder")
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    name: str
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+def _fingerprint(folder: Path) -> tuple[_Stamp, ...]:
+    stamps = []
+    for name, path in _named(folder):
+        seen = path.stat()
+        stamps.append(_Stamp(name, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns))
+    return tuple(stamps)
+
+
+def _named(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.iterdir()):
+        if path.name in _NOT_RULES or path.name.startswith("."):
+            continue
+        if path.is_dir():
+            for inner in sorted(path.iterdir()):
+                if not inner.name.startswith("."):
+                    yield f"{path.name}/{inner.name}", inner
+        else:
+            yield path.name, path
+
+
+def _content(name: str, path: Path) -> bytes:
+    if not path.is_file():
+        raise Malformed(f"{name} is no file", code="policy-set")
+    with path.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise Malformed(f"{name} is larger than {_MAX_BYTES} bytes", code="policy-set")
+    return content
+
+
+def _unreadable(folder: Path) -> Unavailable:
+    return Unavailable(
+        f"the policy folder {folder.name} cannot be read; check that it is there and its modes",
+        code="policy-folder",
+    )

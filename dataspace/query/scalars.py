@@ -1,0 +1,177 @@
+"""Syntax nodes to scalars: the expressions that stand over the columns of one row."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+
+from sqlglot import exp
+
+from dataspace.query.syntax import SyntaxReader
+from dataspace.query.tree import CaseWhen, ColumnRef, Literal, Operation, Scalar
+
+MAX_STRING = 500
+MAX_DIGITS = 38
+
+BINARY: dict[type[exp.Expr], str] = {
+    exp.And: "and",
+    exp.Or: "or",
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.IntDiv: "//",
+    exp.Mod: "%",
+}
+UNARY: dict[type[exp.Expr], str] = {exp.Not: "not", exp.Neg: "neg"}
+FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
+    exp.Abs: ("abs", ("this",)),
+    exp.Floor: ("floor", ("this",)),
+    exp.Ceil: ("ceil", ("this",)),
+    exp.Round: ("round", ("this", "decimals")),
+    exp.Year: ("year", ("this",)),
+    exp.Month: ("month", ("this",)),
+    exp.Quarter: ("quarter", ("this",)),
+    exp.Day: ("day", ("this",)),
+    exp.Nullif: ("nullif", ("this", "expression")),
+}
+# What the DuckDB dialect adds by itself and means nothing to us.
+_NOISE: dict[type[exp.Expr], set[str]] = {
+    exp.Div: {"typed", "safe"},
+    exp.Coalesce: {"is_nvl", "is_null"},
+    exp.In: set(),
+}
+
+
+class ScalarReader(SyntaxReader):
+    """Reads scalars; every branch checks that it has read the whole node."""
+
+    def read(self, node: exp.Expr) -> Scalar:
+        """One scalar. Raises `Malformed` at its place."""
+        if type(node) in BINARY:
+            self.only(node, "this", "expression", *_NOISE.get(type(node), ()))
+            return self._operation(node, BINARY[type(node)], [node.this, node.expression])
+        if type(node) in UNARY:
+            self.only(node, "this")
+            return self._negated(node)
+        if type(node) in FUNCTIONS:
+            name, arguments = FUNCTIONS[type(node)]
+            self.only(node, *arguments)
+            return self._operation(
+                node, name, [node.args[a] for a in arguments if node.args.get(a) is not None]
+            )
+        reader = self._readers().get(type(node))
+        if reader is None:
+            raise self.unlisted(node)
+        return reader(node)
+
+    def _readers(self) -> dict[type[exp.Expr], Callable[..., Scalar]]:
+        return {
+            exp.Column: self._column,
+            exp.Literal: self.literal,
+            exp.Boolean: lambda node: Literal(bool(node.this)),
+            exp.Null: lambda _: Literal(None),
+            exp.Paren: self._paren,
+            exp.Between: self._between,
+            exp.In: self._in,
+            exp.Like: self._like,
+            exp.Is: self._is,
+            exp.Case: self._case,
+            exp.Cast: self._date,
+            exp.Coalesce: self._coalesce,
+        }
+
+    def _operation(self, node: exp.Expr, name: str, parts: list[exp.Expr]) -> Operation:
+        return Operation(name, tuple(map(self.read, parts)), self.place(node))
+
+    def _negated(self, node: exp.Expr) -> Scalar:
+        inner = self.read(node.this)
+        if isinstance(node, exp.Neg) and isinstance(inner, Literal):
+            value = inner.value
+            if isinstance(value, int | Decimal) and not isinstance(value, bool):
+                return Literal(-value)
+        return Operation(UNARY[type(node)], (inner,), self.place(node))
+
+    def _column(self, node: exp.Column) -> ColumnRef:
+        self.only(node, "this", "table")
+        table = self.identifier(node.args["table"]) if node.args.get("table") else ""
+        return ColumnRef(self.identifier(node.this), table, place=self.place(node))
+
+    def literal(self, node: exp.Literal) -> Literal:
+        """A number or a string, of bounded size."""
+        text = str(node.this)
+        if node.is_string:
+            if len(text) > MAX_STRING:
+                raise self.refuse(node, f"a text of over {MAX_STRING} characters", "literal")
+            return Literal(text)
+        if len(text) > MAX_DIGITS:
+            raise self.refuse(node, f"a number of over {MAX_DIGITS} digits", "literal")
+        try:
+            number = Decimal(text)
+        except InvalidOperation:
+            raise self.refuse(node, "not a plain number", "literal") from None
+        if not number.is_finite() or abs(number.adjusted()) > 300:
+            raise self.refuse(node, "a number out of range", "literal")
+        return Literal(int(text) if text.isdigit() else number)
+
+    def _paren(self, node: exp.Paren) -> Scalar:
+        self.only(node, "this")
+        return self.read(node.this)
+
+    def _between(self, node: exp.Between) -> Operation:
+        self.only(node, "this", "low", "high")
+        return self._operation(node, "between", [node.this, node.args["low"], node.args["high"]])
+
+    def _in(self, node: exp.In) -> Operation:
+        self.only(node, "this", "expressions")
+        members = [self.read(member) for member in node.expressions]
+        if not members or not all(isinstance(member, Literal) for member in members):
+            raise self.refuse(node, "IN takes a list of constants", "in-list")
+        return Operation("in", (self.read(node.this), *members), self.place(node))
+
+    def _like(self, node: exp.Like) -> Operation:
+        self.only(node, "this", "expression")
+        if not isinstance(node.expression, exp.Literal) or not node.expression.is_string:
+            raise self.refuse(node, "LIKE takes a constant pattern", "like")
+        return self._operation(node, "like", [node.this, node.expression])
+
+    def _is(self, node: exp.Is) -> Operation:
+        self.only(node, "this", "expression")
+        if not isinstance(node.expression, exp.Null):
+            raise self.refuse(node, "IS is for NULL alone", "is")
+        return self._operation(node, "is null", [node.this])
+
+    def _case(self, node: exp.Case) -> CaseWhen:
+        self.only(node, "ifs", "default")
+        branches = []
+        for branch in node.args["ifs"]:
+            self.only(branch, "this", "true")
+            branches.append((self.read(branch.this), self.read(branch.args["true"])))
+        default = node.args.get("default")
+        return CaseWhen(tuple(branches), self.read(default) if default else Literal(None))
+
+    def _coalesce(self, node: exp.Coalesce) -> Operation:
+        self.only(node, "this", "expressions", *_NOISE[exp.Coalesce])
+        return self._operation(node, "coalesce", [node.this, *node.expressions])
+
+    def _date(self, node: exp.Cast) -> Literal:
+        """`DATE '2020-01-31'` and `TIMESTAMP '…'`: constants only; no other cast exists."""
+        self.only(node, "this", "to")
+        target = node.to.this
+        if isinstance(node.this, exp.Literal) and node.this.is_string:
+            try:
+                if target is exp.DataType.Type.DATE:
+                    return Literal(datetime.date.fromisoformat(node.this.this))
+                if target is exp.DataType.Type.TIMESTAMP:
+                    moment = datetime.datetime.fromisoformat(node.this.this)
+                    return Literal(moment.replace(tzinfo=None))
+            except ValueError:
+                raise self.refuse(node, "not a date; write DATE '2020-01-31'", "date") from None
+        raise self.refuse(node, "CAST is not in the language, save for constant dates", "unlisted")

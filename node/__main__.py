@@ -1,0 +1,70 @@
+"""`python -m node --home DIR`: a region's data node. With `load`, loads a product."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from dataspace.errors import DataspaceError
+from dataspace.exits import exit_code
+from dataspace.home import PartyHome
+from dataspace.identity.dsse import parse_envelope
+from dataspace.local_socket import ask_locally
+from dataspace.processes import configure_logs, die
+from dataspace.query.product_file import parse_product
+from node.service import Node, publish_offline
+from node.warehouse.generations import Generations
+from node.warehouse.loader import build
+
+
+def main() -> None:
+    """Run a node, or one load."""
+    parser = argparse.ArgumentParser(prog="python -m node")
+    parser.add_argument("--home", type=Path, required=True, help="the node's own directory")
+    verbs = parser.add_subparsers(dest="verb")
+    load = verbs.add_parser("load", help="load one or more products, all or nothing")
+    load.add_argument("jobs", type=Path, help="JSON: [{product, offer, files: [...]}, …]")
+    arguments = parser.parse_args()
+    configure_logs()
+    home = PartyHome(arguments.home)
+    run_folder = None
+    try:
+        if arguments.verb == "load":
+            print(json.dumps(_load(home, arguments.jobs)))
+            return
+        _ = home.config
+        run_folder = home.folder("run")
+        home.check_whole()
+        asyncio.run(_serve(home))
+    except DataspaceError as error:
+        if arguments.verb == "load":
+            print(json.dumps({"error": error.kind, "code": error.code, "message": error.message}))
+            sys.exit(exit_code(error))
+        die(run_folder, error, exit_code(error))
+
+
+async def _serve(home: PartyHome) -> None:
+    await Node.open(home).run()
+
+
+def _load(home: PartyHome, jobs: Path) -> dict[str, object]:
+    generations = Generations(home.path / "warehouse")
+    loaded = {}
+    with generations.loading() as draft:
+        for job in json.loads(jobs.read_text()):
+            file, offer = Path(job["product"]).read_bytes(), Path(job["offer"]).read_bytes()
+            parse_envelope(offer)
+            product = parse_product(file)
+            rows = build(draft, product, file, offer, [Path(each) for each in job["files"]])
+            loaded[product.product] = rows
+        reply = ask_locally(home.path / "run", {"do": "publish", "generation": draft.name})
+        if reply is None:
+            publish_offline(generations, draft)
+    return {"loaded": loaded, "running": reply is not None}
+
+
+if __name__ == "__main__":
+    main()

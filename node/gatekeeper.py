@@ -1,0 +1,226 @@
+"""The gate: verify, decide, run, disclose, sign, record. Nothing leaves a node but through here.
+
+A node decides for itself: it relies on no decision of the broker, and it runs its own SQL,
+rendered from its own tree. What cannot be recorded is not released.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from dataspace.disclosure.cells import disclose
+from dataspace.errors import DataspaceError, Malformed, Unavailable
+from dataspace.evidence.answers import status_of
+from dataspace.evidence.recording import Recorder
+from dataspace.evidence.requests import Asked, access_request, bind_for, open_request, read_request
+from dataspace.identity.envelopes import SigningIdentity, seal
+from dataspace.identity.replay import replay_key
+from dataspace.identity.trustlist import TrustList
+from dataspace.policy.decisions import Decision, decide
+from dataspace.policy.requests import AccessRequest
+from dataspace.policy.store import PolicyStore
+from dataspace.query.combine import aggregate_names, key_names
+from dataspace.query.partials import Share, write_share
+from dataspace.query.render import render
+from dataspace.query.tree import Query
+from dataspace.v1 import query_pb2
+from dataspace.v1.envelope_pb2 import Envelope
+from node.catalogue import Catalogue
+from node.ledger import Ledger
+
+_LOG = structlog.get_logger("node.gatekeeper")
+
+Report = Callable[[str, float], None]
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Cancellation:
+    """Interrupts a query that runs, or keeps one from starting. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._interrupt: Callable[[], None] | None = None
+        self._cancelled = False
+
+    def register(self, interrupt: Callable[[], None]) -> None:
+        """Take what interrupts the engine; raises where the caller has already gone."""
+        with self._lock:
+            if self._cancelled:
+                raise Unavailable("the query was cancelled", code="query-cancelled")
+            self._interrupt = interrupt
+
+    def cancel(self) -> None:
+        """The caller has gone."""
+        with self._lock:
+            self._cancelled = True
+            if self._interrupt is not None:
+                self._interrupt()
+
+
+@dataclass
+class _Facts:
+    """What is known of a request so far: this goes into the entry, refused or not."""
+
+    request_sha256: bytes
+    fields: dict[str, object] = field(default_factory=dict)
+    body: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass
+class Gatekeeper:
+    """The gate of one region's node."""
+
+    region: str
+    identity: SigningIdentity
+    trust: Callable[[], TrustList]
+    policies: PolicyStore
+    ledger: Ledger
+    recorder: Recorder
+    catalogue: Catalogue
+
+    def answer(
+        self, envelope: Envelope, report: Report, cancellation: Cancellation
+    ) -> query_pb2.NodeAnswer:
+        """One signed and recorded answer: a partial, or a refusal.
+
+        Raises `Unavailable` only where the log cannot record: the caller then gets nothing.
+        """
+        facts = _Facts(hashlib.sha256(envelope.payload).digest())
+        # A load may swap the catalogue meanwhile: one request sees one catalogue.
+        catalogue = self.catalogue
+        try:
+            partial = self._partial(envelope, catalogue, facts, report, cancellation)
+        except DataspaceError as error:
+            report("refused", 1.0)
+            return self._refuse(error, facts)
+        except Exception as error:
+            # SECURITY: the text of an unexpected error may hold anything.
+            _LOG.error("gate.internal", kind=type(error).__name__)
+            report("refused", 1.0)
+            return self._refuse(Unavailable("the node failed inside", code="internal"), facts)
+        body = seal(partial, self.identity)
+        facts.fields |= {"outcome": "released", "cells": len(partial.cells)}
+        answer = self._record("query.released", body, facts)
+        report("released", 1.0)
+        return answer
+
+    def _partial(
+        self,
+        envelope: Envelope,
+        catalogue: Catalogue,
+        facts: _Facts,
+        report: Report,
+        cancellation: Cancellation,
+    ) -> query_pb2.Partial:
+        report("received", 0.0)
+        moment = now_ms()
+        opened = open_request(envelope, self.trust(), moment)
+        facts.fields["actor_region"] = opened.signer.uri.region
+        facts.fields["actor_role"] = opened.signer.uri.role
+        facts.body |= {
+            "actor": str(opened.signer.uri),
+            "sql": opened.message.sql,
+            "project": opened.message.project,
+        }
+        asked = read_request(opened, moment, self.region)
+        self.ledger.claim(replay_key(opened), asked.request.freshness.expires_at_ms, moment)
+        query, decision, _ = self._decide(asked, catalogue, facts, moment)
+        report("decided", 0.0)
+        decision.require()
+        return self._run(asked, query, decision, catalogue, report, cancellation, moment)
+
+    def _decide(
+        self, asked: Asked, catalogue: Catalogue, facts: _Facts, moment: int
+    ) -> tuple[Query, Decision, AccessRequest]:
+        source = asked.query.source
+        if source.region not in {None, self.region}:
+            raise Malformed(f"this question is for {source.region} alone", code="audience")
+        product = catalogue.find(source.product)
+        query = bind_for(asked, product)
+        question = access_request(asked, query, product, self.region, moment)
+        decision = decide(self.policies.current(), question)
+        facts.fields |= {
+            "product": product.product,
+            "purpose": question.purpose,
+            "decision": "permit" if decision.allowed else "deny",
+            "rules": [rule.id for rule in decision.rules],
+            "policy_sha256": decision.policy_sha256,
+            "catalogue_sha256": catalogue.sha256.hex(),
+        }
+        facts.body |= {
+            "access_request": json.loads(question.to_json()),
+            "decision": json.loads(decision.to_json()),
+        }
+        return query, decision, question
+
+    def _run(
+        self,
+        asked: Asked,
+        query: Query,
+        decision: Decision,
+        catalogue: Catalogue,
+        report: Report,
+        cancellation: Cancellation,
+        moment: int,
+    ) -> query_pb2.Partial:
+        if catalogue.engine is None:
+            raise Unavailable("this node has no data yet", code="warehouse")
+        report("running", 0.0)
+        product = catalogue.find(query.source.product)
+        raw = catalogue.engine.run(query, render(query, self.region), cancellation.register)
+        report("running", 1.0)
+        share = Share(
+            region=self.region,
+            key_names=key_names(query),
+            aggregates=aggregate_names(query),
+            cells=disclose(raw, product.disclosure),
+            round_to=product.disclosure.round_to,
+        )
+        partial = query_pb2.Partial(
+            request_sha256=asked.digest,
+            catalogue_sha256=catalogue.sha256,
+            policy_sha256=bytes.fromhex(decision.policy_sha256),
+            products=[product.product],
+            rules=[rule.id for rule in decision.rules],
+            bases=[rule.basis for rule in decision.rules],
+            decided_at_ms=moment,
+        )
+        write_share(share, partial)
+        return partial
+
+    def _refuse(self, error: DataspaceError, facts: _Facts) -> query_pb2.NodeAnswer:
+        refusal = query_pb2.Refusal(
+            request_sha256=facts.request_sha256,
+            region=self.region,
+            status=status_of(error),
+            decided_at_ms=now_ms(),
+        )
+        facts.fields |= {"outcome": error.kind, "code": error.code, "rule": error.rule}
+        return self._record("query.refused", seal(refusal, self.identity), facts)
+
+    def _record(self, kind: str, body: Envelope, facts: _Facts) -> query_pb2.NodeAnswer:
+        # INVARIANT: recorded before released. Where this raises, nothing is handed out.
+        digest = hashlib.sha256(body.payload).hexdigest()
+        fields = facts.fields | {
+            "request_sha256": facts.request_sha256.hex(),
+            "body_sha256": digest,
+        }
+        receipt = self.recorder.record(kind, now_ms(), fields, facts.body or None)  # type: ignore[arg-type]  # facts hold codes and digests alone
+        _LOG.info(
+            kind,
+            request=facts.request_sha256.hex()[:16],
+            outcome=fields.get("outcome"),
+            code=fields.get("code", ""),
+        )
+        return query_pb2.NodeAnswer(body=body, receipt=receipt)

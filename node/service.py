@@ -1,0 +1,144 @@
+"""A node as a process: opens what it needs, fails clearly, attaches, answers. Rim."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from dataspace.audit.bodies import BodyStore
+from dataspace.audit.store import LogStore
+from dataspace.errors import Malformed
+from dataspace.evidence.recording import Recorder
+from dataspace.home import PartyHome
+from dataspace.identity.keystore import load_private_key
+from dataspace.policy.store import PolicyStore
+from dataspace.processes import write_state
+from node import admin
+from node.attachment import Attachment
+from node.catalogue import open_catalogue
+from node.gatekeeper import Gatekeeper, now_ms
+from node.ledger import Ledger
+from node.warehouse.engine import Limits
+from node.warehouse.generations import Generation, Generations
+
+_LOG = structlog.get_logger("node")
+
+
+@dataclass
+class Node:
+    """One region's node, assembled."""
+
+    home: PartyHome
+    gatekeeper: Gatekeeper
+    generations: Generations
+    limits: Limits
+
+    @classmethod
+    def open(cls, home: PartyHome) -> Node:
+        """Open everything. Raises what is wrong, naming it."""
+        if home.config.kind != "node":
+            raise Malformed(f"{home.path} is not a node's home", code="home-kind")
+        trust = home.trust(now_ms())
+        config = home.config
+        limits = Limits(config.threads, config.memory_limit, config.query_seconds)
+        key = load_private_key(home.path / "keys/log.key")
+        if not isinstance(key, Ed25519PrivateKey):
+            raise Malformed("keys/log.key must be an Ed25519 key", code="log-key")
+        log = LogStore.open(home.path / "log", config.log_origin, key)
+        generations = Generations(home.path / "warehouse")
+        region = home.uri.region
+        gatekeeper = Gatekeeper(
+            region=region,
+            identity=home.identity,
+            trust=lambda: trust,
+            policies=PolicyStore(home.path / "policies"),
+            ledger=Ledger.in_file(home.path / "ledger.db"),
+            recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
+            catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
+        )
+        return cls(home, gatekeeper, generations, limits)
+
+    async def run(self) -> None:
+        """Serve until a signal."""
+        run_folder = self.home.folder("run")
+        write_state(run_folder, stage="starting")
+
+        def on_change(attached: bool, reason: str) -> None:
+            _LOG.info("attached" if attached else "detached", reason=reason)
+            write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
+
+        attachment = Attachment(self.home, self.gatekeeper, on_change)
+        local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
+        task = asyncio.create_task(attachment.run())
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        local.close()
+        task.cancel()
+        self.gatekeeper.recorder.log.close()
+        write_state(run_folder, stage="stopped")
+
+    async def _administer(self, request: dict[str, Any], attachment: Attachment) -> dict[str, Any]:
+        match request.get("do"):
+            case "status":
+                return {
+                    "attached": attachment.attached.is_set(),
+                    "products": sorted(self.gatekeeper.catalogue.products),
+                    "generation": self.gatekeeper.catalogue.generation,
+                    "log_size": self.gatekeeper.recorder.log.size,
+                }
+            case "publish":
+                return await self._publish(str(request.get("generation")), attachment)
+        raise Malformed("there is no such thing to do", code="admin")
+
+    async def _publish(self, name: str, attachment: Attachment) -> dict[str, Any]:
+        """Offer a built generation to the space; take it only if the space does."""
+        folder = self.generations.root / name
+        if "/" in name or not folder.is_dir():
+            raise Malformed("there is no such generation", code="admin")
+        gatekeeper = self.gatekeeper
+        fresh = await asyncio.to_thread(
+            open_catalogue,
+            Generation(folder), gatekeeper.region, gatekeeper.trust(), now_ms(), self.limits,
+        )  # fmt: skip
+        if attachment.attached.is_set():
+            offers = [each.offer for each in fresh.products.values()]
+            rejected = await attachment.publish(offers)
+            if rejected:
+                await attachment.publish(
+                    [each.offer for each in gatekeeper.catalogue.products.values()]
+                )
+                raise Malformed(rejected[0].message, code=rejected[0].code)
+        gatekeeper.recorder.record(
+            "product.loaded",
+            now_ms(),
+            {"catalogue_sha256": fresh.sha256.hex(), "products": sorted(fresh.products)},
+        )
+        self.generations.publish(Generation(folder))
+        previous, gatekeeper.catalogue = gatekeeper.catalogue, fresh
+        asyncio.get_running_loop().call_later(
+            self.limits.seconds + 5, self._retire, previous.generation, previous.engine
+        )
+        return {"generation": name}
+
+    def _retire(self, name: str, engine: Any) -> None:
+        """Queries that began on the old snapshot have ended by now."""
+        if engine is not None:
+            engine.close()
+        current = self.gatekeeper.catalogue.generation
+        if name:
+            self.generations.remove_others(current)
+
+
+def publish_offline(generations: Generations, generation: Generation) -> None:
+    """Publish while no node runs."""
+    generations.publish(generation)
+    generations.remove_others(generation.name)

@@ -1,0 +1,135 @@
+"""DuckDB, read-only and locked. Runs what `render` made, within a time limit. Rim.
+
+Settings after DuckDB's page "Securing DuckDB": no external access, no extensions, no
+Python replacement scans, no secrets, bounded threads and memory, configuration locked.
+Errors of the engine leave as a code: their text may quote values.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from dataspace.disclosure.cells import RawAggregate, RawCell
+from dataspace.errors import Unavailable
+from dataspace.query.product import ColumnType
+from dataspace.query.render import Rendered
+from dataspace.query.tree import Query
+
+_LOCKED_DOWN = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_unsigned_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",
+    "python_scan_all_frames": "false",
+    "lock_configuration": "true",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one engine may take. `memory` as DuckDB writes it, `seconds` a query."""
+
+    threads: int
+    memory: str
+    seconds: float
+
+
+class Engine:
+    """One open snapshot. Safe for any number of threads; each query has its own cursor."""
+
+    def __init__(self, database: Path, limits: Limits) -> None:
+        self._limits = limits
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "access_mode": "READ_ONLY",
+            "threads": str(limits.threads),
+            "memory_limit": limits.memory,
+            **_LOCKED_DOWN,
+        }
+        try:
+            self._connection = duckdb.connect(str(database), config=config)
+        except duckdb.Error:
+            raise Unavailable("the warehouse cannot be opened", code="warehouse") from None
+
+    def close(self) -> None:
+        """Let go of the snapshot."""
+        self._connection.close()
+
+    def run(
+        self, query: Query, rendered: Rendered, register: Callable[[Callable[[], None]], None]
+    ) -> tuple[RawCell, ...]:
+        """Run one rendered query and return raw cells, which never leave the node.
+
+        `register` gets a function that interrupts the query. Raises `Unavailable` with code
+        `query-timeout`, `query-cancelled` or `engine-error`.
+        """
+        cursor = self._connection.cursor()
+        late = threading.Event()
+
+        def expire() -> None:
+            late.set()
+            cursor.interrupt()
+
+        register(cursor.interrupt)
+        timer = threading.Timer(self._limits.seconds, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            rows = cursor.execute(rendered.sql, list(rendered.parameters)).fetchall()
+        except duckdb.InterruptException:
+            if late.is_set():
+                raise Unavailable(
+                    f"the query took longer than {self._limits.seconds:g} s; ask for less",
+                    code="query-timeout",
+                ) from None
+            raise Unavailable("the query was cancelled", code="query-cancelled") from None
+        except duckdb.Error:
+            # SECURITY: the engine's text may quote values of rows.
+            raise Unavailable("the engine could not answer", code="engine-error") from None
+        finally:
+            timer.cancel()
+            cursor.close()
+        return tuple(_raw_cell(query, rendered, row) for row in rows)
+
+
+def _raw_cell(query: Query, rendered: Rendered, row: tuple[Any, ...]) -> RawCell:
+    width = len(query.keys)
+    position = width + 1
+    aggregates = []
+    for aggregate, pieces in zip(query.aggregates, rendered.pieces, strict=True):
+        values = dict(zip(pieces, row[position : position + len(pieces)], strict=True))
+        position += len(pieces)
+        integral = aggregate.column is not None and aggregate.column.type is ColumnType.INTEGER
+        aggregates.append(
+            RawAggregate(
+                count=int(values["count"]),
+                subjects=values.get("subjects"),
+                sum=_decimal(values.get("sum")),
+                low=_decimal(values.get("low")),
+                high=_decimal(values.get("high")),
+                variance=_decimal(values.get("variance")),
+                integral=integral,
+            )
+        )
+    return RawCell(tuple(row[:width]), int(row[width]), tuple(aggregates))
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise Unavailable("the engine could not answer", code="engine-error") from None
+    if not number.is_finite():
+        raise Unavailable("a figure is out of range", code="engine-range")
+    return number

@@ -1,0 +1,143 @@
+"""Building a generation: local table, view, checks of what the product declares. Rim.
+
+Everything is built beside the generation in use and published by one rename, so that a
+load that fails changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from dataspace.errors import Malformed
+from dataspace.query.product import Column, ColumnType, Product
+from dataspace.query.render import quote, view_name
+from node.warehouse.files import SQL_TYPES, quoted, read_files
+from node.warehouse.generations import Generation
+
+_FITS: dict[ColumnType, tuple[str, ...]] = {
+    ColumnType.INTEGER: ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UTINYINT", "USMALLINT",
+                         "UINTEGER"),
+    ColumnType.DOUBLE: ("DOUBLE", "FLOAT", "DECIMAL", "BIGINT", "INTEGER", "SMALLINT", "TINYINT"),
+    ColumnType.DECIMAL: ("DECIMAL", "BIGINT", "INTEGER"),
+    ColumnType.VARCHAR: ("VARCHAR", "ENUM"),
+    ColumnType.BOOLEAN: ("BOOLEAN",),
+    ColumnType.DATE: ("DATE",),
+    ColumnType.TIMESTAMP: ("TIMESTAMP", "DATE"),
+}  # fmt: skip
+
+
+def build(
+    generation: Generation, product: Product, file: bytes, offer: bytes, data: Sequence[Path]
+) -> int:
+    """Load data and product into a draft generation; returns the number of rows.
+
+    Raises `Malformed` naming row, column or key.
+    """
+    connection = duckdb.connect(str(generation.database))
+    try:
+        if data:
+            read_files(connection, product, data)
+        _make_view(connection, product)
+        _check(connection, product)
+        rows = connection.execute(f"SELECT count(*) FROM {view_name(product.product)}").fetchone()
+        connection.execute("CHECKPOINT")
+    finally:
+        connection.close()
+    (generation.path / "products" / f"{product.product}.yaml").write_bytes(file)
+    (generation.path / "offers" / f"{product.product}.dsse").write_bytes(offer)
+    return int(rows[0]) if rows else 0
+
+
+def _make_view(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
+    connection.execute("CREATE SCHEMA IF NOT EXISTS offered")
+    columns = ", ".join(
+        f"{quoted(name)}::{SQL_TYPES[column.type]} AS {quote(name)}"
+        for name, column in product.columns.items()
+    )
+    # The operator's own view over local tables: trusted, and fixed when it is loaded.
+    statement = (
+        f"CREATE OR REPLACE VIEW {view_name(product.product)} AS "
+        f"SELECT {quoted(product.subject)} AS person, {columns} FROM ({product.source})"
+    )
+    try:
+        if len(duckdb.extract_statements(statement)) != 1:
+            raise Malformed("source must be one SELECT", code="product-source")
+        described = connection.execute(f"DESCRIBE ({product.source})").fetchall()
+        _check_columns(product, {str(row[0]): str(row[1]) for row in described})
+        connection.execute(statement)
+    except duckdb.Error as error:
+        kind = type(error).__name__.removesuffix("Exception")
+        raise Malformed(
+            f"source of {product.product} cannot be read ({kind}); "
+            "check the SELECT against the local tables",
+            code="product-source",
+        ) from None
+
+
+def _check_columns(product: Product, present: dict[str, str]) -> None:
+    linkage = product.linkage.fields.values() if product.linkage else ()
+    for name in (product.subject, *product.columns, *linkage):
+        if name not in present:
+            raise Malformed(
+                f"{product.product}: source yields no column {name}", code="product-column"
+            )
+    for name, column in product.columns.items():
+        kind = present[name].partition("(")[0].upper()
+        if kind not in _FITS[column.type]:
+            raise Malformed(
+                f"{product.product}: column {name} is {kind} in the data and "
+                f"{column.type.value} in the product file",
+                code="product-type",
+            )
+
+
+def _check(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
+    view = view_name(product.product)
+    _refuse_first(
+        connection, view, "person IS NULL", [], f"column {product.subject}", "has no subject"
+    )
+    for name, column in product.columns.items():
+        if column.levels is not None:
+            marks = ", ".join("?" for _ in column.levels)
+            condition = f"{quote(name)} IS NOT NULL AND {quote(name)} NOT IN ({marks})"
+            _refuse_first(
+                connection, view, condition, list(column.levels), f"column {name}",
+                "holds a value that is not among its declared levels",
+            )  # fmt: skip
+        _check_bounds(connection, view, name, column)
+
+
+def _check_bounds(
+    connection: duckdb.DuckDBPyConnection, view: str, name: str, column: Column
+) -> None:
+    if column.type is ColumnType.DOUBLE:
+        _refuse_first(
+            connection, view, f"NOT isfinite({quote(name)})", [], f"column {name}",
+            "holds a number that is not finite",
+        )  # fmt: skip
+    if column.bounds is not None and column.type.numeric:
+        condition = f"{quote(name)} NOT BETWEEN ? AND ?"
+        _refuse_first(
+            connection, view, condition, list(column.bounds), f"column {name}",
+            "holds a value out of its declared bounds",
+        )  # fmt: skip
+
+
+def _refuse_first(
+    connection: duckdb.DuckDBPyConnection,
+    view: str,
+    condition: str,
+    parameters: list[object],
+    where: str,
+    what: str,
+) -> None:
+    """Refuse the first row that meets the condition, by its number and not by its value."""
+    found = connection.execute(
+        f"SELECT min(n) FROM (SELECT row_number() OVER () AS n, * FROM {view}) WHERE {condition}",
+        parameters,
+    ).fetchone()
+    if found and found[0] is not None:
+        raise Malformed(f"row {found[0]}, {where} {what}; nothing was loaded", code="data-value")
