@@ -73,7 +73,9 @@ class Federation:
         }
         body: dict[str, object] = {}
         try:
-            asked, query, offers = self._decide(envelope, peer, facts, body)
+            asked, query, offers = await asyncio.to_thread(
+                self._decide, envelope, peer, facts, body
+            )
             await self._record("query.forwarded", facts, body)
         except DataspaceError as error:
             yield query_pb2.QueryEvent(refusal=await self._refuse(error, facts, body))
@@ -184,7 +186,7 @@ class Federation:
             _LOG.error("partial.unverified", region=region, code=error.code)
             merged.put_nowait(_silent(region, "unverified", error.message))
         except DataspaceError as error:
-            merged.put_nowait(_silent(region, "unreachable", f"{error.message} (per broker)"))
+            merged.put_nowait(_silent(region, "unreachable", error.message))
 
     async def _converse(
         self,
@@ -291,5 +293,5 @@ def _outcome(checked: CheckedAnswer) -> query_pb2.NodeOutcome:
 
 
 def _silent(region: str, status: str, reason: str) -> _Heard:
-    outcome = query_pb2.NodeOutcome(region=region, status=status, reason=reason)
+    outcome = query_pb2.NodeOutcome(region=region, status=status, reason=f"{reason} (per broker)")
     return _Heard(region, None, None, outcome)

@@ -206,5 +206,10 @@ class Attachment:
             # Not recorded, so not released and not signed: only the reason goes out.
             _LOG.error("gate.unrecorded", code=error.code)
             outbox.put(broker_pb2.NodeFrame(call=call, failure=status_of(error)))
+        except Exception as error:
+            # SECURITY: the text of an unexpected error may hold anything.
+            _LOG.error("gate.internal", kind=type(error).__name__)
+            failure = Unavailable("the node failed inside", code="internal")
+            outbox.put(broker_pb2.NodeFrame(call=call, failure=status_of(failure)))
         finally:
             self._calls.pop(call, None)

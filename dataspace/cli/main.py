@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dataspace import __version__
-from dataspace.cli import asking, audit, node, space
+from dataspace.cli import asking, audit, node, space, trust
 from dataspace.cli.demo import demo
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(space.app, name="space")
 app.add_typer(node.app, name="node")
 app.add_typer(audit.app, name="audit")
+app.add_typer(trust.app, name="trust")
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)

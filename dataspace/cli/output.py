@@ -27,7 +27,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], title: 
     """A plain table for people."""
     table = Table(title=title or None, title_justify="left")
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     out.print(table)

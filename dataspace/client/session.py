@@ -78,6 +78,7 @@ class Session:
     def __init__(self, home: PartyHome) -> None:
         self._home = home
         self._channel: grpc.Channel | None = None
+        self._verified: dict[bytes, RegionOffer] = {}
 
     @cached_property
     def trust(self) -> TrustList:
@@ -101,12 +102,17 @@ class Session:
         )
         if opened.signer.uri not in {broker.uri for broker in self.trust.brokers}:
             raise Unverified("the catalogue is not signed by a broker", code="catalogue-signer")
-        offers = []
-        for each in opened.message.offers:
-            region = _region_named(each)
-            offers.append(open_offer(each, region, self.trust, moment))
+        # An offer's bytes are verified once in a session, not at each question.
+        known = self._verified
+        self._verified = {
+            each.SerializeToString(): known.get(each.SerializeToString())
+            or open_offer(each, _region_named(each), self.trust, moment)
+            for each in opened.message.offers
+        }
         return Catalogue(
-            tuple(offers), tuple(opened.message.rules), frozenset(opened.message.attached)
+            tuple(self._verified.values()),
+            tuple(opened.message.rules),
+            frozenset(opened.message.attached),
         )
 
     def query(

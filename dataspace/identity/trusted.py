@@ -151,7 +151,7 @@ def check_unexpired(trust: TrustList, now_ms: int) -> None:
     if trust.expires_at_ms <= now_ms:
         raise Refused(
             f"version {trust.version} of the trust list has expired; "
-            "fetch the next one with `gba trust update`, and check the clock",
+            "fetch the next one with `gba trust show`, and check the clock",
             code="trust-list-expired",
             rule="trust-list-expired",
             basis="space rule: trust list",

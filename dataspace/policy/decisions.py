@@ -37,10 +37,10 @@ _OWN_RULES: Final = {
     DEFAULT_DENY: CitedRule(
         id=DEFAULT_DENY,
         basis="PIPL art. 6; PDPO (Cap. 486) Sch. 1 DPP3; Act 8/2005 art. 5 (stated purposes only)",
-        message_en="no rule permits this for your role and purpose; see `gba policy explain`",
-        message_zh_hans="没有规则准许您的角色以此用途进行此操作；请见 `gba policy explain`",
-        message_zh_hant="沒有規則准許您的角色以此用途進行此操作；請見 `gba policy explain`",
-        message_pt="nenhuma regra o permite à sua função e finalidade; ver `gba policy explain`",
+        message_en="no rule permits this for your role and purpose; see `gba catalog`",
+        message_zh_hans="没有规则准许您的角色以此用途进行此操作；请见 `gba catalog`",
+        message_zh_hant="沒有規則准許您的角色以此用途進行此操作；請見 `gba catalog`",
+        message_pt="nenhuma regra o permite à sua função e finalidade; ver `gba catalog`",
     ),
     POLICY_ERROR: CitedRule(
         id=POLICY_ERROR,

@@ -1,0 +1,81 @@
+"""`gba trust show`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import typer
+
+from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
+from dataspace.cli.output import out, print_json, print_rows
+from dataspace.client.homes import space_home
+from dataspace.home import CONFIG, PartyHome
+from dataspace.identity.trustlist import TrustList
+
+app = typer.Typer(help="the trust list", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Commands about the trust list."""
+
+
+@app.command()
+@told
+def show(
+    home: HomeOption = None, actor: ActorOption = None, format_: FormatOption = Format.TABLE
+) -> None:
+    """Show the trust list in force: version, expiry, regions, logs and brokers."""
+    del actor  # the list is public
+    root = space_home(home)
+    party = PartyHome(root if (root / CONFIG).is_file() else root / "broker")
+    trust = party.trust(time.time_ns() // 1_000_000)
+    if format_ is Format.JSON:
+        print_json(_as_json(trust))
+        return
+    out.print(
+        f"trust list {trust.version} of space {trust.space}, until {_day(trust.expires_at_ms)}, "
+        f"digest {trust.payload_sha256.hex()}"
+    )
+    print_rows(
+        ["region", "roots", "trust keys", "state"],
+        [
+            (
+                name,
+                len(region.roots),
+                ", ".join(key.keyid for key in region.trust_keys),
+                "suspended" if region.suspended else "in force",
+            )
+            for name, region in trust.regions.items()
+        ],
+    )
+    print_rows(["log", "owner", "key"], [(log.origin, log.owner, log.vkey) for log in trust.logs])
+    print_rows(
+        ["broker", "name", "keys"],
+        [(str(each.uri), each.dns_name, len(each.public_keys)) for each in trust.brokers],
+    )
+
+
+def _as_json(trust: TrustList) -> dict[str, object]:
+    return {
+        "space": trust.space,
+        "version": trust.version,
+        "issued_at": _day(trust.issued_at_ms),
+        "expires_at": _day(trust.expires_at_ms),
+        "sha256": trust.payload_sha256.hex(),
+        "regions": [
+            {
+                "region": name,
+                "suspended": region.suspended,
+                "trust_keys": [key.keyid for key in region.trust_keys],
+            }
+            for name, region in trust.regions.items()
+        ],
+        "logs": [vars(log) for log in trust.logs],
+        "brokers": [{"uri": str(b.uri), "dns_name": b.dns_name} for b in trust.brokers],
+    }
+
+
+def _day(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
