@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -63,6 +63,7 @@ class Federation:
     offers: Offers
     attached: Attached
     query_seconds: float
+    _recording: set[asyncio.Task[query_pb2.Receipt]] = field(default_factory=set)
 
     async def query(
         self, envelope: Envelope, peer: ActorUri, seconds: float
@@ -82,12 +83,20 @@ class Federation:
             return
         heard: list[_Heard] = []
         deadline = min(seconds, self.query_seconds)
-        async for event in self._ask_all(asked, envelope, sorted(offers), deadline):
-            if isinstance(event, query_pb2.Progress):
-                yield query_pb2.QueryEvent(progress=event)
-            else:
-                heard.append(event)
-        bundle = await self._release(asked, query, offers, heard)
+        bundle = None
+        try:
+            async for event in self._ask_all(asked, envelope, sorted(offers), deadline):
+                if isinstance(event, query_pb2.Progress):
+                    yield query_pb2.QueryEvent(progress=event)
+                else:
+                    heard.append(event)
+            bundle = await self._release(asked, query, offers, heard)
+        finally:
+            if bundle is None:
+                # The caller has gone; this call may not wait any more, but it is recorded.
+                task = asyncio.create_task(self._record("query.cancelled", facts, {}))
+                self._recording.add(task)
+                task.add_done_callback(self._recording.discard)
         yield query_pb2.QueryEvent(release=bundle)
 
     def _decide(

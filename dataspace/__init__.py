@@ -1,3 +1,23 @@
-"""What every participant of the GBA data space shares, and what a member installs."""
+"""What every participant of the GBA data space shares, and what a member installs.
+
+`dataspace.connect(home=…, actor=…)` opens a member's session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataspace.client import connect as connect
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "connect"]
+
+
+def __getattr__(name: str) -> Any:
+    # A node or the broker imports this package without the member's side.
+    if name == "connect":
+        from dataspace.client import connect  # noqa: PLC0415 - only when it is asked for
+
+        return connect
+    raise AttributeError(name)
