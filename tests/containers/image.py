@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from .base_image import NoBaseImage, alone, cache_directory, ensure_base, ensure_engine
+from .base_image import NoBaseImage, ensure_base
+from .engine import alone, cache_directory, docker, ensure_engine, run
 
 TAG: Final = "gba-dataspace:test"
 SOURCES_LABEL: Final = "gba.sources"
@@ -23,7 +24,8 @@ HOUSE: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = HOUSE / "deploy" / "Dockerfile"
 WHEELHOUSE: Final = "deploy/wheelhouse"
 LOCKS: Final = (HOUSE / "requirements.lock", HOUSE / "requirements-dev.lock")
-WHEELS_FIT: Final = sys.platform == "linux" and sys.version_info[:2] == (3, 11)
+# The C library of the base image's Debian: wheels chosen for a newer one would not load there.
+BASE_GLIBC: Final = (2, 36)
 
 
 class NoImage(Exception):
@@ -44,7 +46,7 @@ def ensure_image() -> str:
         _build(base, wanted, wheelhouse())
         if before and before != _inspect(TAG, "{{.Id}}"):
             # The one it replaces; stays when a container still uses it.
-            _run("docker", "image", "rm", before)
+            docker("image", "rm", before)
         return TAG
 
 
@@ -53,7 +55,7 @@ def wheelhouse() -> Path | None:
 
     `None` where this interpreter's wheels would not fit the image: the build then fetches its own.
     """
-    if not WHEELS_FIT:
+    if not _wheels_fit():
         return None
     locks = b"".join(lock.read_bytes() for lock in LOCKS)
     key = hashlib.sha256(platform.machine().encode() + locks).hexdigest()[:16]
@@ -76,6 +78,13 @@ def sources() -> Iterator[Path]:
         yield from (file for file in found if file.is_file() and "__pycache__" not in file.parts)
 
 
+def _wheels_fit() -> bool:
+    library, version = platform.libc_ver()
+    if sys.version_info[:2] != (3, 11) or library != "glibc":
+        return False
+    return tuple(int(part) for part in version.split(".")[:2]) <= BASE_GLIBC
+
+
 def _sources_digest(base: str) -> str:
     digest = hashlib.sha256(_inspect(base, "{{.Id}}").encode())
     for file in (DOCKERFILE, *sources()):
@@ -87,7 +96,7 @@ def _sources_digest(base: str) -> str:
 def _download(lock: Path, wheels: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
     options = ("--only-binary", ":all:", "--require-hashes", "--dest", str(wheels))
-    done = _run(*pip, "download", *options, "--requirement", str(lock))
+    done = run(*pip, "download", *options, "--requirement", str(lock))
     if done.returncode != 0:
         raise NoImage(f"wheels of {lock.name} cannot be fetched: {done.stderr.strip()}")
 
@@ -133,14 +142,8 @@ def _add(archive: tarfile.TarFile, file: Path, name: str) -> None:
 
 
 def _inspect(image: str, field: str) -> str:
-    done = _run("docker", "image", "inspect", "--format", field, image)
+    done = docker("image", "inspect", "--format", field, image)
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
 
 
 def main() -> int:
