@@ -55,9 +55,18 @@ class Offers:
         ]
 
     def replace(
-        self, region: str, envelopes: Iterable[Envelope], trust: TrustList, now_ms: int
+        self,
+        region: str,
+        envelopes: Iterable[Envelope],
+        trust: TrustList,
+        now_ms: int,
+        *,
+        whole: bool = False,
     ) -> list[query_pb2.ErrorStatus]:
-        """Take a region's offers; those that do not fit the space come back with a reason."""
+        """Take a region's offers; those that do not fit the space come back with a reason.
+
+        With `whole` all are taken or none: the region's earlier offers then stay in force.
+        """
         taken: dict[str, RegionOffer] = {}
         rejected = []
         for envelope in envelopes:
@@ -69,8 +78,9 @@ class Offers:
                 status = status_of(error)
                 status.rule = _name_in(envelope)
                 rejected.append(status)
-        self._by_region[region] = taken
-        self._store(region, taken)
+        if not (whole and rejected):
+            self._by_region[region] = taken
+            self._store(region, taken)
         return rejected
 
     def _check_schema(self, fresh: RegionOffer) -> None:

@@ -188,17 +188,16 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         self, node: AttachedNode, frames: AsyncIterator[broker_pb2.NodeFrame]
     ) -> AsyncIterator[broker_pb2.BrokerFrame]:
         """Frames out as they are queued, frames in as they come, until either side ends."""
-        ended = asyncio.Event()
 
         async def listen() -> None:
             try:
                 async for frame in frames:
                     self._take(node, frame)
             finally:
-                ended.set()
+                node.ended.set()
 
         listening = asyncio.create_task(listen())
-        finished = asyncio.create_task(ended.wait())
+        finished = asyncio.create_task(node.ended.wait())
         sending: asyncio.Task[broker_pb2.BrokerFrame] | None = None
         try:
             while True:
@@ -215,8 +214,9 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         if frame.WhichOneof("body") != "offers":
             node.receive(frame)
             return
+        # A load that is refused leaves the earlier offers in force without a gap.
         rejected = self.offers.replace(
-            node.region, frame.offers.offers, self.federation.trust, now_ms()
+            node.region, frame.offers.offers, self.federation.trust, now_ms(), whole=True
         )
         reply = broker_pb2.OffersReply(rejected=rejected)
         node.outgoing.put_nowait(broker_pb2.BrokerFrame(offers_reply=reply))

@@ -113,9 +113,8 @@ class Node:
             offers = [each.offer for each in fresh.products.values()]
             rejected = await attachment.publish(offers)
             if rejected:
-                await attachment.publish(
-                    [each.offer for each in gatekeeper.catalogue.products.values()]
-                )
+                if fresh.engine is not None:
+                    fresh.engine.close()
                 raise Malformed(rejected[0].message, code=rejected[0].code)
         gatekeeper.recorder.record(
             "product.loaded",
