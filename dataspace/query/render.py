@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 
+from dataspace.query.bind import type_of
+from dataspace.query.product import ColumnType
 from dataspace.query.tree import (
     AggregateKind,
     CaseWhen,
@@ -25,6 +28,7 @@ _INFIX = {"and", "or", "=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "//"
 _FUNCTIONS = {
     "abs", "floor", "ceil", "round", "year", "month", "quarter", "day", "coalesce", "nullif",
 }  # fmt: skip
+_FAILING = {"+", "-", "*", "/", "//", "%", "neg", "abs", "floor", "ceil", "round"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Rendered:
     """SQL with `?` for each parameter.
 
     Columns: the group keys, `subjects`, then for each aggregate its pieces as `pieces`
-    names them: `subjects`, `count`, `sum`, `low`, `high`, `variance`.
+    names them: `subjects`, `count`, `whole`, `sum`, `low`, `high`, `variance`.
     """
 
     sql: str
@@ -57,7 +61,7 @@ def view_name(product: str) -> str:
 def render(query: Query, region: str) -> Rendered:
     """The SQL of one node's share of a bound query."""
     writer = _Writer(region)
-    keys = [writer.scalar(key) for key in query.keys]
+    keys = [writer.key(key) for key in query.keys]
     columns = [*keys, "count(DISTINCT person)"]
     pieces = []
     for aggregate in query.aggregates:
@@ -67,16 +71,49 @@ def render(query: Query, region: str) -> Rendered:
     # SECURITY: made of catalogue names and our own operators alone; values are parameters.
     sql = f"SELECT {', '.join(columns)} FROM {view_name(query.source.product)}"  # noqa: S608
     if query.where is not None:
-        sql += f" WHERE {writer.scalar(query.where)}"
+        sql += f" WHERE {writer.guarded(query.where)}"
     if keys:
         sql += f" GROUP BY {', '.join(str(index + 1) for index in range(len(keys)))}"
     return Rendered(sql, tuple(writer.parameters), tuple(pieces))
+
+
+def _may_fail(scalar: Scalar) -> bool:
+    """Whether some value of a row could make an engine fail on it."""
+    match scalar:
+        case Literal():
+            big = isinstance(scalar.value, int) and abs(scalar.value) >= 2**31
+            return big or isinstance(scalar.value, Decimal)
+        case ColumnRef():
+            return False
+        case CaseWhen():
+            parts = [part for branch in scalar.branches for part in branch]
+            return any(map(_may_fail, [*parts, scalar.otherwise]))
+        case Operation():
+            return scalar.name in _FAILING or any(map(_may_fail, scalar.arguments))
+
+
+def _is_number(scalar: Scalar) -> bool:
+    kind = type_of(scalar)
+    return kind is not None and kind.numeric
 
 
 @dataclass
 class _Writer:
     region: str
     parameters: list[LiteralValue] = field(default_factory=list)
+
+    def guarded(self, scalar: Scalar) -> str:
+        """SECURITY: an error that depends on one row's value (an overflow, a division by
+        zero) would tell whether the row exists. With TRY it is NULL instead."""
+        text = self.scalar(scalar)
+        return f"TRY({text})" if _may_fail(scalar) else text
+
+    def key(self, scalar: Scalar) -> str:
+        """A group key; one that is not finite is NULL, since no answer can hold it."""
+        if not (_may_fail(scalar) and _is_number(scalar)):
+            return self.guarded(scalar)
+        first, second = self.scalar(scalar), self.scalar(scalar)
+        return f"TRY(CASE WHEN isfinite({first}::DOUBLE) THEN {second} END)"
 
     def scalar(self, scalar: Scalar) -> str:
         match scalar:
@@ -137,7 +174,10 @@ class _Writer:
         }
         if kind is AggregateKind.COUNT:
             return pieces
-        exact = column.type is not None and column.type.value in {"integer", "decimal"}
+        whole = column.type is ColumnType.INTEGER
+        exact = whole or column.type is ColumnType.DECIMAL
+        if not whole:
+            pieces["whole"] = f"bool_and({x} = floor({x}))"
         # fsum (Kahan) so that the order of summation does not show.
         pieces["sum"] = f"{'sum' if exact else 'fsum'}({x})::VARCHAR"
         pieces["low"], pieces["high"] = f"min({x})::VARCHAR", f"max({x})::VARCHAR"

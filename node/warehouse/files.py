@@ -77,7 +77,7 @@ def _read_csv(
     connection: duckdb.DuckDBPyConnection, product: Product, file: Path, verb: str
 ) -> None:
     header = connection.execute(
-        "SELECT columns FROM sniff_csv(?, sample_size = 1000)", [str(file)]
+        "SELECT columns FROM sniff_csv(?, header = true, sample_size = 1000)", [str(file)]
     ).fetchone()
     present = {column["name"] for column in header[0]} if header else set()
     wanted = {
