@@ -20,14 +20,15 @@ from broker.offers import Offers
 from dataspace.audit.entries import FieldValue
 from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
 from dataspace.evidence.answers import CheckedAnswer, check_answer, status_of
-from dataspace.evidence.offers import RegionOffer
+from dataspace.evidence.offers import RegionOffer, regions_asked
 from dataspace.evidence.recording import Recorder
-from dataspace.evidence.requests import Asked, access_request, bind_for, open_request, read_request
+from dataspace.evidence.requests import Asked, access_requests, open_request, read_request
 from dataspace.identity.envelopes import SigningIdentity, seal
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import Decision, decide
 from dataspace.policy.store import PolicyStore
+from dataspace.query.bind import bind_query
 from dataspace.query.combine import combine
 from dataspace.query.partials import read_share
 from dataspace.query.tree import Query
@@ -35,6 +36,8 @@ from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 _LOG = structlog.get_logger("broker.federation")
+
+OffersByRegion = dict[str, dict[str, RegionOffer]]
 
 
 def now_ms() -> int:
@@ -90,7 +93,7 @@ class Federation:
                     yield query_pb2.QueryEvent(progress=event)
                 else:
                     heard.append(event)
-            bundle = await self._release(asked, query, offers, heard)
+            bundle = await self._release(asked, query, heard)
         finally:
             if bundle is None:
                 # The caller has gone; this call may not wait any more, but it is recorded.
@@ -105,7 +108,7 @@ class Federation:
         peer: ActorUri,
         facts: dict[str, FieldValue],
         body: dict[str, object],
-    ) -> tuple[Asked, Query, dict[str, RegionOffer]]:
+    ) -> tuple[Asked, Query, OffersByRegion]:
         moment = now_ms()
         opened = open_request(envelope, self.trust, moment)
         uri = opened.signer.uri
@@ -116,12 +119,17 @@ class Federation:
                 "the request is signed by another than the one who sends it", code="channel-peer"
             )
         asked = read_request(opened, moment, "broker")
-        offers = self._asked_offers(asked)
-        first = next(iter(offers.values()))
-        query = bind_for(asked, first.offer)
+        offers = regions_asked(asked.query, self.offers.all())
+        if tuple(offers) != asked.audience:
+            raise Malformed(
+                "the request names other regions than those that offer the product; ask again",
+                code="audience",
+            )
+        first = {name: each.offer for name, each in next(iter(offers.values())).items()}
+        query = bind_query(asked.query, *first.values())
         decisions = self._decisions(asked, query, offers, moment)
         facts |= {
-            "product": first.offer.product,
+            "products": sorted(first),
             "purpose": asked.request.purpose,
             "audience": list(asked.audience),
             "policy_sha256": decisions[0].policy_sha256,
@@ -132,30 +140,16 @@ class Federation:
             decision.require()
         return asked, query, offers
 
-    def _asked_offers(self, asked: Asked) -> dict[str, RegionOffer]:
-        source = asked.query.source
-        offers = self.offers.find(source.product)
-        if source.region is not None:
-            if source.region not in offers:
-                raise Malformed(
-                    f"{source.region} does not offer {source.product}; see `gba catalog`",
-                    code="product",
-                )
-            offers = {source.region: offers[source.region]}
-        if tuple(sorted(offers)) != asked.audience:
-            raise Malformed(
-                "the request names other regions than those that offer the product; ask again",
-                code="audience",
-            )
-        return offers
-
     def _decisions(
-        self, asked: Asked, query: Query, offers: dict[str, RegionOffer], moment: int
+        self, asked: Asked, query: Query, offers: OffersByRegion, moment: int
     ) -> list[Decision]:
         policies = self.policies.current()
         return [
-            decide(policies, access_request(asked, query, each.offer, region, moment))
-            for region, each in offers.items()
+            decide(policies, question)
+            for region, own in offers.items()
+            for question in access_requests(
+                asked, query, {name: each.offer for name, each in own.items()}, region, moment
+            )
         ]
 
     async def _ask_all(
@@ -223,11 +217,7 @@ class Federation:
         raise Unavailable("went away", code="node-gone")
 
     async def _release(
-        self,
-        asked: Asked,
-        query: Query,
-        offers: dict[str, RegionOffer],
-        heard: list[_Heard],
+        self, asked: Asked, query: Query, heard: list[_Heard]
     ) -> query_pb2.ReleaseBundle:
         heard = sorted(heard, key=lambda each: each.region)
         shares = [
@@ -235,7 +225,7 @@ class Federation:
             for each in heard
             if each.checked is not None and each.checked.partial is not None
         ]
-        answer = combine(query, next(iter(offers.values())).offer, shares, asked.audience)
+        answer = combine(query, shares, asked.audience)
         release = query_pb2.Release(
             request_sha256=asked.digest,
             nodes=[each.outcome for each in heard],

@@ -16,7 +16,7 @@ from dataspace.evidence.answers import status_of
 from dataspace.evidence.offers import RegionOffer, open_offer
 from dataspace.identity.envelopes import parse_envelope
 from dataspace.identity.trustlist import TrustList
-from dataspace.query.product import Offer
+from dataspace.query.product import Column, Offer
 from dataspace.v1 import query_pb2
 from dataspace.v1.catalogue_pb2 import ProductOffer
 from dataspace.v1.envelope_pb2 import Envelope
@@ -32,19 +32,6 @@ class Offers:
             region = file.parent.name
             offer = open_offer(parse_envelope(file.read_bytes()), region, trust, now_ms)
             self._by_region.setdefault(region, {})[offer.offer.product] = offer
-
-    def find(self, product: str) -> dict[str, RegionOffer]:
-        """Region to offer, for every region that offers a product. Raises `Malformed`."""
-        found = {
-            region: offers[product]
-            for region, offers in sorted(self._by_region.items())
-            if product in offers
-        }
-        if not found:
-            raise Malformed(
-                f"no region offers a product {product}; see `gba catalog`", code="product"
-            )
-        return found
 
     def all(self) -> list[RegionOffer]:
         """Every offer, by region and name."""
@@ -93,7 +80,7 @@ class Offers:
                 column = _first_difference(known.offer, fresh.offer)
                 raise Malformed(
                     f"product {fresh.offer.product} differs from {region}'s in column {column}; "
-                    "match its type, role and levels, or choose another name",
+                    "match its type, role, levels and bounds, or choose another name",
                     code="product-schema",
                 )
 
@@ -118,11 +105,15 @@ def _name_in(envelope: Envelope) -> str:
         return hashlib.sha256(envelope.payload).hexdigest()[:12]
 
 
+def _shape(column: Column) -> tuple[object, ...]:
+    return (column.type, column.role, column.levels, column.bounds)
+
+
 def _first_difference(known: Offer, fresh: Offer) -> str:
     for name in sorted({*known.columns, *fresh.columns}):
         left, right = known.columns.get(name), fresh.columns.get(name)
         if left is None or right is None:
             return name
-        if (left.type, left.role, left.levels) != (right.type, right.role, right.levels):
+        if _shape(left) != _shape(right):
             return name
     return "order"

@@ -175,7 +175,7 @@ class Attachment:
                 self._offers_replies.put_nowait(frame.offers_reply)
 
     def _start(self, call: int, ask: broker_pb2.Ask, outbox: Outbox) -> None:
-        cancellation = Cancellation()
+        cancellation = Cancellation(ask.deadline_ms / 1000 if ask.deadline_ms > 0 else None)
         self._calls[call] = cancellation
         outbox.open_call(call, ask.credit)
         task = asyncio.create_task(self._answer(call, ask, outbox, cancellation))

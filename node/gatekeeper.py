@@ -16,17 +16,18 @@ from dataclasses import dataclass, field
 import structlog
 
 from dataspace.disclosure.cells import disclose
+from dataspace.disclosure.settings import strictest
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.answers import status_of
 from dataspace.evidence.recording import Recorder
-from dataspace.evidence.requests import Asked, access_request, bind_for, open_request, read_request
+from dataspace.evidence.requests import Asked, access_requests, open_request, read_request
 from dataspace.identity.envelopes import SigningIdentity, seal
 from dataspace.identity.replay import replay_key
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import Decision, decide
-from dataspace.policy.requests import AccessRequest
 from dataspace.policy.store import PolicyStore
-from dataspace.query.combine import aggregate_names, key_names
+from dataspace.query.bind import bind_query
+from dataspace.query.combine import key_names, state_names
 from dataspace.query.partials import Share, write_share
 from dataspace.query.render import render
 from dataspace.query.tree import Query
@@ -48,7 +49,8 @@ def now_ms() -> int:
 class Cancellation:
     """Interrupts a query that runs, or keeps one from starting. Safe between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = seconds  # what the caller will wait, or None
         self._lock = threading.Lock()
         self._interrupt: Callable[[], None] | None = None
         self._cancelled = False
@@ -135,34 +137,38 @@ class Gatekeeper:
         }
         asked = read_request(opened, moment, self.region)
         self.ledger.claim(replay_key(opened), asked.request.freshness.expires_at_ms, moment)
-        query, decision, _ = self._decide(asked, catalogue, facts, moment)
+        query, decision = self._decide(asked, catalogue, facts, moment)
         report("decided", 0.0)
         decision.require()
         return self._run(asked, query, decision, catalogue, report, cancellation, moment)
 
     def _decide(
         self, asked: Asked, catalogue: Catalogue, facts: _Facts, moment: int
-    ) -> tuple[Query, Decision, AccessRequest]:
-        source = asked.query.source
-        if source.region not in {None, self.region}:
-            raise Malformed(f"this question is for {source.region} alone", code="audience")
-        product = catalogue.find(source.product)
-        query = bind_for(asked, product)
-        question = access_request(asked, query, product, self.region, moment)
-        decision = decide(self.policies.current(), question)
+    ) -> tuple[Query, Decision]:
+        if asked.query.region not in {None, self.region}:
+            raise Malformed(f"this question is for {asked.query.region} alone", code="audience")
+        products = {name: catalogue.find(name) for name in asked.query.products}
+        if len({product.subject_space for product in products.values()}) > 1:
+            raise Malformed("these products do not share their subjects here", code="subject-space")
+        query = bind_query(asked.query, *products.values())
+        questions = access_requests(asked, query, products, self.region, moment)
+        policies = self.policies.current()
+        decisions = [decide(policies, question) for question in questions]
+        # INVARIANT: every product's rules must permit; the first that does not speaks.
+        decision = next((each for each in decisions if not each.allowed), decisions[0])
         facts.fields |= {
-            "product": product.product,
-            "purpose": question.purpose,
+            "products": sorted(products),
+            "purpose": asked.request.purpose,
             "decision": "permit" if decision.allowed else "deny",
             "rules": [rule.id for rule in decision.rules],
             "policy_sha256": decision.policy_sha256,
             "catalogue_sha256": catalogue.sha256.hex(),
         }
         facts.body |= {
-            "access_request": json.loads(question.to_json()),
-            "decision": json.loads(decision.to_json()),
+            "access_requests": [json.loads(question.to_json()) for question in questions],
+            "decisions": [json.loads(each.to_json()) for each in decisions],
         }
-        return query, decision, question
+        return query, decision
 
     def _run(
         self,
@@ -177,21 +183,23 @@ class Gatekeeper:
         if catalogue.engine is None:
             raise Unavailable("this node has no data yet", code="warehouse")
         report("running", 0.0)
-        product = catalogue.find(query.source.product)
-        raw = catalogue.engine.run(query, render(query, self.region), cancellation.register)
+        settings = strictest([catalogue.find(name).disclosure for name in query.products])
+        raw = catalogue.engine.run(
+            query, render(query, self.region), cancellation.register, cancellation.seconds
+        )
         report("running", 1.0)
         share = Share(
             region=self.region,
             key_names=key_names(query),
-            aggregates=aggregate_names(query),
-            cells=disclose(raw, product.disclosure),
-            round_to=product.disclosure.round_to,
+            aggregates=state_names(query),
+            cells=disclose(raw, settings),
+            round_to=settings.round_to,
         )
         partial = query_pb2.Partial(
             request_sha256=asked.digest,
             catalogue_sha256=catalogue.sha256,
             policy_sha256=bytes.fromhex(decision.policy_sha256),
-            products=[product.product],
+            products=sorted(query.products),
             rules=[rule.id for rule in decision.rules],
             bases=[rule.basis for rule in decision.rules],
             decided_at_ms=moment,

@@ -19,9 +19,9 @@ import grpc
 
 from dataspace.channels import pinned_channel
 from dataspace.client.release import NodeStatus, Release
-from dataspace.errors import KINDS, DataspaceError, Malformed, Refused, Unavailable, Unverified
+from dataspace.errors import KINDS, DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
-from dataspace.evidence.offers import RegionOffer, open_offer
+from dataspace.evidence.offers import RegionOffer, open_offer, regions_asked
 from dataspace.evidence.releases import CheckedRelease, check_release
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import open_envelope, seal
@@ -50,26 +50,6 @@ class Catalogue:
     offers: tuple[RegionOffer, ...]
     rules: tuple[catalogue_pb2.RuleNote, ...]
     attached: frozenset[str]
-
-    def asked(self, query: Query) -> dict[str, RegionOffer]:
-        """Region to offer for a query's product. Raises `Malformed`."""
-        source = query.source
-        found = {each.region: each for each in self.offers if each.offer.product == source.product}
-        if not found:
-            raise Malformed(
-                f"no region offers a product {source.product}; see `gba catalog`",
-                code="product",
-                place=source.place,
-            )
-        if source.region is None:
-            return found
-        if source.region not in found:
-            raise Malformed(
-                f"{source.region} does not offer {source.product}; see `gba catalog`",
-                code="product",
-                place=source.place,
-            )
-        return {source.region: found[source.region]}
 
 
 class Session:
@@ -132,10 +112,10 @@ class Session:
         also where a single region refuses or is away.
         """
         unbound = parse_query(sql)
-        offers = self.catalogue().asked(unbound)
-        first = next(iter(offers.values())).offer
+        offers = regions_asked(unbound, self.catalogue().offers)
+        first = next(iter(offers.values()))
         try:
-            query: Query | None = bind_query(unbound, first)
+            query: Query | None = bind_query(unbound, *(each.offer for each in first.values()))
         except Refused:
             query = None  # the broker's and the nodes' to say, so that it is recorded
         request = query_pb2.QueryRequest(
@@ -151,7 +131,7 @@ class Session:
         if query is None:
             raise Unverified("an answer to what had to be refused", code="release-answer")
         audience = sorted(offers)
-        checked = check_release(bundle, query, first, digest, audience, self.trust, now_ms())
+        checked = check_release(bundle, query, digest, audience, self.trust, now_ms())
         _require(checked, require)
         return _release(checked, bundle, envelope)
 

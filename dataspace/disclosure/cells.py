@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from dataspace.disclosure.labels import RawLabel, release_labels
 from dataspace.disclosure.rounding import (
     coarse_integer_mean,
     coarse_integer_variance,
@@ -18,23 +19,36 @@ from dataspace.disclosure.rounding import (
 )
 from dataspace.query.partials import Cell, KeyValue, State
 from dataspace.query.product import Disclosure
+from dataspace.query.tree import AggregateKind
 
 
 @dataclass(frozen=True)
-class RawAggregate:
-    """What an engine computed for one aggregate in one cell. Never leaves the node.
+class RawFigures:
+    """Sum, extremes and sample variance of one argument; `integral` where all are whole."""
 
-    `subjects` distinct persons behind it (None: the cell's own); `low` and `high` the
-    extremes, which tell a 0/1 column; `integral` whether the column holds whole numbers.
-    """
-
-    count: int
-    subjects: int | None = None
-    sum: Decimal | None = None
+    sum: Decimal
     low: Decimal | None = None
     high: Decimal | None = None
     variance: Decimal | None = None
     integral: bool = False
+
+
+@dataclass(frozen=True)
+class RawAggregate:
+    """What an engine computed for one state in one cell. Never leaves the node.
+
+    `subjects` distinct persons behind it (None: the cell's own); `outside` those of the
+    cell's persons that a FILTER or a CASE branch leaves out (None: there is none).
+    """
+
+    count: int
+    subjects: int | None = None
+    outside: int | None = None
+    figures: RawFigures | None = None
+    other: RawFigures | None = None
+    covariance: Decimal | None = None
+    labels: tuple[RawLabel, ...] = ()
+    kind: AggregateKind = AggregateKind.COUNT_ROWS
 
 
 @dataclass(frozen=True)
@@ -60,34 +74,66 @@ def disclose(cells: Sequence[RawCell], settings: Disclosure) -> tuple[Cell, ...]
 
 
 def _enough(cell: RawCell, settings: Disclosure) -> bool:
+    # INVARIANT: every FILTER and every branch of a CASE is a cell of its own, and so is what
+    # it leaves out: else the difference of two figures would show a few.
     behind = [cell.subjects]
-    behind += [raw.subjects for raw in cell.aggregates if raw.subjects is not None]
+    for raw in cell.aggregates:
+        behind += [each for each in (raw.subjects, raw.outside) if each is not None]
     return min(behind) >= settings.min_subjects
 
 
 def _release(raw: RawAggregate, settings: Disclosure) -> State:
-    if settings.round_to == 1:
-        return State(raw.count, sum=raw.sum, variance=raw.variance)
     count = round_count(raw.count, settings.round_to)
-    if raw.sum is None:
-        return State(count)
+    labels = release_labels(raw.kind, raw.labels, settings)
+    if raw.figures is None:
+        return State(count, labels=labels)
+    if settings.round_to == 1:
+        return _exact(raw)
+    mean, variance = _rounded(raw.figures, raw.count, count, settings)
+    if raw.other is None:
+        return State(count, mean=mean, variance=variance)
+    other_mean, other_variance = _rounded(raw.other, raw.count, count, settings)
+    covariance = None if raw.covariance is None else significant(raw.covariance)
+    return State(
+        count, mean=mean, variance=variance, other_mean=other_mean,
+        other_variance=other_variance, covariance=covariance,
+    )  # fmt: skip
+
+
+def _exact(raw: RawAggregate) -> State:
+    figures, other = raw.figures, raw.other
+    return State(
+        raw.count,
+        sum=figures.sum if figures else None,
+        variance=figures.variance if figures else None,
+        other_sum=other.sum if other else None,
+        other_variance=other.variance if other else None,
+        covariance=raw.covariance,
+    )
+
+
+def _rounded(
+    raw: RawFigures, exact_count: int, count: int, settings: Disclosure
+) -> tuple[Decimal, Decimal | None]:
+    """Mean and variance at the precision that a rounded count allows."""
     if raw.integral and raw.low is not None and raw.high is not None:
         if raw.low >= 0 and raw.high <= 1:
-            return _binary(raw, count, settings)
-        mean = coarse_integer_mean(int(raw.sum), raw.count, settings.round_to)
+            return _binary(raw, exact_count, count, settings)
+        mean = coarse_integer_mean(int(raw.sum), exact_count, settings.round_to)
         spread = raw.variance and coarse_integer_variance(
-            raw.variance, raw.count, settings.round_to
+            raw.variance, exact_count, settings.round_to
         )
-        return State(count, mean=mean, variance=spread)
-    mean = significant(raw.sum / raw.count)
+        return mean, spread
     variance = None if raw.variance is None else significant(raw.variance)
-    return State(count, mean=mean, variance=variance)
+    return significant(raw.sum / exact_count), variance
 
 
-def _binary(raw: RawAggregate, count: int, settings: Disclosure) -> State:
+def _binary(
+    raw: RawFigures, exact_count: int, count: int, settings: Disclosure
+) -> tuple[Decimal, Decimal | None]:
     """A 0/1 column is a count of ones: its mean is a ratio of rounded counts."""
-    exact = int(raw.sum or 0)
-    ones, noughts = _part(exact, settings), _part(raw.count - exact, settings)
+    exact = int(raw.sum)
+    ones, noughts = _part(exact, settings), _part(exact_count - exact, settings)
     if ones == noughts == 0:
         share = Decimal("0.5")  # both parts are small: no more may be told
     else:
@@ -95,7 +141,7 @@ def _binary(raw: RawAggregate, count: int, settings: Disclosure) -> State:
     variance = None
     if raw.variance is not None:
         variance = significant(share * (1 - share) * count / max(count - 1, 1))
-    return State(count, mean=significant(share), variance=variance)
+    return significant(share), variance
 
 
 def _part(count: int, settings: Disclosure) -> int:

@@ -13,7 +13,6 @@ from dataspace.identity.envelopes import open_envelope
 from dataspace.identity.trustlist import TrustList
 from dataspace.query.combine import Answer, combine
 from dataspace.query.partials import read_share
-from dataspace.query.product import Offer
 from dataspace.query.tree import Query
 from dataspace.v1 import query_pb2
 
@@ -35,7 +34,6 @@ class CheckedRelease:
 def check_release(
     bundle: query_pb2.ReleaseBundle,
     query: Query,
-    offer: Offer,
     request_sha256: bytes,
     audience: Sequence[str],
     trust: TrustList,
@@ -45,7 +43,7 @@ def check_release(
     release, digest = _open_release(bundle, request_sha256, trust, now_ms)
     answers = _check_answers(bundle, release, request_sha256, audience, trust, now_ms)
     shares = [read_share(each.partial) for each in answers.values() if each.partial]
-    answer = combine(query, offer, shares, audience)
+    answer = combine(query, shares, audience)
     if not hmac.compare_digest(answer.digest(), release.answer_sha256):
         raise Unverified(
             "the broker's answer is not what the partials combine to; do not use it",

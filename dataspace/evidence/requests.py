@@ -6,6 +6,7 @@ then freshness, then parse, then bind, then the question to put to the rules.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,7 +17,6 @@ from dataspace.identity.freshness import check_freshness
 from dataspace.identity.names import PEOPLE_ROLES
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.requests import AccessRequest
-from dataspace.query.bind import bind_query
 from dataspace.query.parse import parse_query
 from dataspace.query.product import Offer
 from dataspace.query.tree import Query, columns_touched
@@ -80,37 +80,36 @@ def read_request(opened: Opened[query_pb2.QueryRequest], now_ms: int, audience: 
     return Asked(opened, parse_query(opened.message.sql))
 
 
-def bind_for(asked: Asked, offer: Offer) -> Query:
-    """The query bound to an offer of the product it names."""
-    return bind_query(asked.query, offer)
-
-
-def access_request(
-    asked: Asked, query: Query, offer: Offer, region: str, now_ms: int
-) -> AccessRequest:
-    """The question that the rules of `region`'s share are asked."""
-    columns = columns_touched(query)
-    categories = frozenset(
-        category for name in columns for category in offer.columns[name].categories
-    )
+def access_requests(
+    asked: Asked, query: Query, offers: Mapping[str, Offer], region: str, now_ms: int
+) -> tuple[AccessRequest, ...]:
+    """The questions that the rules of `region`'s share are asked: one for each product."""
     uri = asked.signer.uri
-    return AccessRequest(
-        actor_uri=str(uri),
-        actor_region=uri.region,
-        actor_member=uri.member,
-        actor_role=uri.role,
-        action="aggregate",
-        product=offer.product,
-        product_region=region,
-        purpose=asked.request.purpose,
-        project=asked.request.project,
-        columns=columns,
-        categories=categories,
-        route_from=region,
-        route_to=uri.region,
-        legal_basis="AGGREGATE",
-        agreement="absent",
-        consent="absent",
-        emergency=False,
-        at_ms=now_ms,
+    touched = columns_touched(query)
+    return tuple(
+        AccessRequest(
+            actor_uri=str(uri),
+            actor_region=uri.region,
+            actor_member=uri.member,
+            actor_role=uri.role,
+            action="aggregate",
+            product=product,
+            product_region=region,
+            purpose=asked.request.purpose,
+            project=asked.request.project,
+            columns=touched[product],
+            categories=frozenset(
+                category
+                for name in touched[product]
+                for category in offers[product].columns[name].categories
+            ),
+            route_from=region,
+            route_to=uri.region,
+            legal_basis="AGGREGATE",
+            agreement="absent",
+            consent="absent",
+            emergency=False,
+            at_ms=now_ms,
+        )
+        for product in query.products
     )

@@ -1,8 +1,7 @@
 """Combining shares into an answer. The broker and the client run this same code.
 
-Nothing here sees a row: it adds, merges and orders what nodes have already released.
-Variances merge by the formula of Chan, Golub and LeVeque (1979) in 50-digit decimals,
-so that the order of nodes never shows.
+Nothing here sees a row: it adds, merges and orders what nodes have already released. How
+each aggregate combines stands in `aggregates`.
 """
 
 from __future__ import annotations
@@ -19,13 +18,23 @@ from typing import Any
 import rfc8785
 
 from dataspace.errors import Unverified
-from dataspace.query.evaluate import CONTEXT, Figure, Row, compare, evaluate, family
-from dataspace.query.partials import Cell, Share, State, identity_of
-from dataspace.query.product import Offer
-from dataspace.query.tree import Aggregate, AggregateKind, ColumnRef, Order, Query, Scalar
+from dataspace.query.aggregates import TABLE, Contribution
+from dataspace.query.evaluate import Row, compare, evaluate, family
+from dataspace.query.partials import Cell, Figure, Share, State, identity_of
+from dataspace.query.tree import (
+    Aggregate,
+    AggregateKind,
+    AggregateRef,
+    ColumnRef,
+    Order,
+    Part,
+    Query,
+    Scalar,
+    canonical,
+)
 
 SIGNIFICANT_DIGITS = 12
-JsonValue = bool | int | float | str | None
+JsonValue = bool | int | float | str | list[int | None] | None
 
 _LABELLED_SUM = (
     "count(distinct person) is the sum of the regions' counts: a person known in two regions "
@@ -42,6 +51,7 @@ class Answer:
     shown_by: tuple[tuple[str, ...], ...]
     hidden_cells: int | None
     notes: tuple[str, ...] = ()
+    error_bounds: tuple[dict[str, float], ...] | None = None  # by row and column; None: exact
 
     def digest(self) -> bytes:
         """SHA-256 over the RFC 8785 form: equal answers have equal digests."""
@@ -50,17 +60,27 @@ class Answer:
             "rows": [[_safe(value) for value in row] for row in self.rows],
             "shown_by": [list(regions) for regions in self.shown_by],
             "hidden_cells": self.hidden_cells,
+            "error_bounds": None if self.error_bounds is None else list(self.error_bounds),
         }
         return hashlib.sha256(rfc8785.dumps(document)).digest()
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Who shows a cell, and what its counts are rounded to."""
+
+    region: str
+    round_to: int
 
 
 @dataclass(frozen=True)
 class _Combined:
     row: Row
     regions: tuple[str, ...]
+    errors: tuple[Decimal | None, ...]
 
 
-def combine(query: Query, offer: Offer, shares: Sequence[Share], audience: Sequence[str]) -> Answer:
+def combine(query: Query, shares: Sequence[Share], audience: Sequence[str]) -> Answer:
     """Combine releasable shares of one bound query.
 
     `audience` is the set of regions asked, shares or not: it closes the levels of `region`.
@@ -73,7 +93,7 @@ def combine(query: Query, offer: Offer, shares: Sequence[Share], audience: Seque
             raise Unverified(f"{share.region} was not asked", code="partial-region")
         _check_fits(query, share)
     combined = _merge(query, sorted(shares, key=lambda share: share.region))
-    hidden = _hidden_cells(query, offer, combined, audience)
+    hidden = _hidden_cells(query, combined, audience)
     if query.having is not None:
         combined = [c for c in combined if evaluate(query.having, c.row) is True]
     combined = _ordered(query, combined)
@@ -87,118 +107,113 @@ def combine(query: Query, offer: Offer, shares: Sequence[Share], audience: Seque
         ),
         shown_by=tuple(c.regions for c in combined),
         hidden_cells=hidden,
+        error_bounds=_error_bounds(query, combined),
         notes=_notes(query, shares),
     )
 
 
 def key_names(query: Query) -> tuple[str, ...]:
-    """Canonical texts of the group keys; equal at client, broker and node."""
-    return tuple(hashlib.sha256(repr(key).encode()).hexdigest()[:16] for key in _bare(query))
+    """Names of the group keys of a bound query; equal at client, broker and node."""
+    return tuple(map(_name, query.keys))
 
 
-def aggregate_names(query: Query) -> tuple[str, ...]:
-    """Canonical texts of the aggregates."""
-    return tuple(aggregate.text for aggregate in query.aggregates)
+def state_names(query: Query) -> tuple[str, ...]:
+    """Names of the states of a bound query, in order."""
+    return tuple(f"{each.kind.value}:{_name((each, part))}" for each, part in query.states())
 
 
-def _bare(query: Query) -> list[Any]:
-    return [_without_places(key) for key in query.keys]
-
-
-def _without_places(node: Any) -> Any:
-    if isinstance(node, ColumnRef):
-        return ("column", node.name)
-    if isinstance(node, tuple):
-        return tuple(map(_without_places, node))
-    if hasattr(node, "arguments"):
-        return (node.name, _without_places(node.arguments))
-    if hasattr(node, "branches"):
-        return ("case", _without_places(node.branches), _without_places(node.otherwise))
-    return node
+def _name(node: object) -> str:
+    return hashlib.sha256(repr(canonical(node)).encode()).hexdigest()[:16]
 
 
 def _check_fits(query: Query, share: Share) -> None:
-    if share.aggregates != aggregate_names(query) or share.key_names != key_names(query):
+    if share.aggregates != state_names(query) or share.key_names != key_names(query):
         raise Unverified(
             f"the partial of {share.region} answers another query", code="partial-query"
         )
     for cell in share.cells:
-        for aggregate, state in zip(query.aggregates, cell.states, strict=True):
-            _check_whole(share.region, aggregate.kind, state)
+        for (aggregate, part), state in zip(query.states(), cell.states, strict=True):
+            _check_whole(share.region, aggregate, part, state)
 
 
-def _check_whole(region: str, kind: AggregateKind, state: State) -> None:
+def _check_whole(region: str, aggregate: Aggregate, part: Part, state: State) -> None:
     """INVARIANT: a figure that is missing never counts as nought."""
-    figures = kind not in {
-        AggregateKind.COUNT_ROWS, AggregateKind.COUNT, AggregateKind.COUNT_PERSONS,
-    }  # fmt: skip
-    spread = kind in {AggregateKind.VAR_SAMP, AggregateKind.STDDEV_SAMP}
-    missing = state.sum is None and state.mean is None
-    missing |= spread and state.count > 1 and state.variance is None
-    if figures and state.count and missing:
+    pieces = TABLE[aggregate.kind].pieces
+    several = state.count > 1
+    first = part.value is not None and part.value.column is not None
+    second = part.other is not None and part.other.column is not None
+    missing = {
+        "sum": first and state.sum is None and state.mean is None,
+        "other_sum": second and state.other_sum is None and state.other_mean is None,
+        "variance": first and several and state.variance is None,
+        "other_variance": second and several and state.other_variance is None,
+        "covariance": first and second and several and state.covariance is None,
+    }
+    bins = len(aggregate.edges)
+    histogram = aggregate.kind is AggregateKind.HISTOGRAM
+    beyond = histogram and any(label.position > bins for label in state.labels)
+    if beyond or (state.count and any(missing[name] for name in pieces & missing.keys())):
         raise Unverified(f"the partial of {region} lacks a figure", code="partial-state")
 
 
 def _merge(query: Query, shares: Sequence[Share]) -> list[_Combined]:
-    groups: dict[tuple[Any, ...], list[tuple[str, Cell]]] = {}
+    groups: dict[tuple[Any, ...], list[tuple[_Shown, Cell]]] = {}
     for share in shares:
         for cell in share.cells:
             identity = identity_of(cell.keys)
-            groups.setdefault(identity, []).append((share.region, cell))
-    combined = []
-    for members in groups.values():
-        values = tuple(
-            _aggregate(aggregate, [cell.states[index] for _, cell in members])
-            for index, aggregate in enumerate(query.aggregates)
+            groups.setdefault(identity, []).append((_Shown(share.region, share.round_to), cell))
+    return [_combined(query, members) for members in groups.values()]
+
+
+def _combined(query: Query, members: Sequence[tuple[_Shown, Cell]]) -> _Combined:
+    by_state = zip(*(cell.states for _, cell in members), strict=True)
+    found: dict[int, list[Contribution]] = {}
+    owners = [index for index, each in enumerate(query.aggregates) for _ in each.parts]
+    for owner, (_, part), states in zip(owners, query.states(), by_state, strict=True):
+        found.setdefault(owner, []).extend(
+            Contribution(part, state, shown.round_to)
+            for (shown, _), state in zip(members, states, strict=True)
         )
-        regions = tuple(region for region, _ in members)
-        combined.append(_Combined(Row(members[0][1].keys, values), regions))
-    return combined
+    figures = [
+        TABLE[aggregate.kind].combine(aggregate, found[index])
+        for index, aggregate in enumerate(query.aggregates)
+    ]
+    return _Combined(
+        Row(members[0][1].keys, tuple(each.value for each in figures)),
+        tuple(shown.region for shown, _ in members),
+        tuple(each.error for each in figures),
+    )
 
 
-def _aggregate(aggregate: Aggregate, states: Sequence[State]) -> Figure:
-    count = sum(state.count for state in states)
-    kind = aggregate.kind
-    if kind in {AggregateKind.COUNT_ROWS, AggregateKind.COUNT, AggregateKind.COUNT_PERSONS}:
-        return count
-    if count == 0:
+def _error_bounds(
+    query: Query, combined: Sequence[_Combined]
+) -> tuple[dict[str, float], ...] | None:
+    """For each row the columns that are not exact, and how far off they may be."""
+    inexact = {
+        output.name: output.value.index
+        for output in query.outputs
+        if isinstance(output.value, AggregateRef)
+        and query.aggregates[output.value.index].kind is AggregateKind.QUANTILE
+    }
+    if not inexact:
         return None
-    total = Decimal(0)
-    for state in states:
-        total = CONTEXT.add(total, state.total)
-    if kind is AggregateKind.SUM:
-        whole = aggregate.column is not None and aggregate.column.type == "integer"
-        return int(total) if whole and total == total.to_integral_value() else total
-    mean = CONTEXT.divide(total, Decimal(count))
-    if kind is AggregateKind.AVG:
-        return mean
-    return _spread(kind, states, count, mean)
-
-
-def _spread(
-    kind: AggregateKind, states: Sequence[State], count: int, mean: Decimal
-) -> Decimal | None:
-    if count < 2:
-        return None
-    squares = Decimal(0)
-    for state in states:
-        if state.count == 0:
-            continue
-        own = CONTEXT.multiply(state.variance or Decimal(0), Decimal(state.count - 1))
-        distance = CONTEXT.subtract(CONTEXT.divide(state.total, Decimal(state.count)), mean)
-        between = CONTEXT.multiply(CONTEXT.multiply(distance, distance), Decimal(state.count))
-        squares = CONTEXT.add(squares, CONTEXT.add(own, between))
-    variance = CONTEXT.divide(squares, Decimal(count - 1))
-    return variance if kind is AggregateKind.VAR_SAMP else CONTEXT.sqrt(variance)
+    return tuple(
+        {
+            name: float(f"{error:.{SIGNIFICANT_DIGITS - 1}e}")
+            for name, index in inexact.items()
+            if (error := each.errors[index]) is not None
+        }
+        for each in combined
+    )
 
 
 def _hidden_cells(
-    query: Query, offer: Offer, combined: Sequence[_Combined], audience: Sequence[str]
+    query: Query, combined: Sequence[_Combined], audience: Sequence[str]
 ) -> int | None:
     declared = 1
     levels: list[frozenset[Any]] = []
     for key in query.keys:
-        own = _levels(key, offer, audience)
+        own = _levels(key, audience)
         if own is None:
             return None
         levels.append(own)
@@ -209,13 +224,12 @@ def _hidden_cells(
     return declared - shown
 
 
-def _levels(key: Scalar, offer: Offer, audience: Sequence[str]) -> frozenset[Any] | None:
+def _levels(key: Scalar, audience: Sequence[str]) -> frozenset[Any] | None:
     if not isinstance(key, ColumnRef):
         return None
     if key.name == "region":
         return frozenset(audience)
-    column = offer.columns[key.name]
-    return None if column.levels is None else frozenset(map(column.typed, column.levels))
+    return None if key.levels is None else frozenset(key.levels)
 
 
 def _ordered(query: Query, combined: list[_Combined]) -> list[_Combined]:
@@ -267,7 +281,7 @@ def to_json(value: Figure) -> JsonValue:
         return None if math.isinf(number) else number or 0.0
     if isinstance(value, datetime.datetime | datetime.date):
         return value.isoformat()
-    return value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _safe(value: JsonValue) -> JsonValue:

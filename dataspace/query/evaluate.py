@@ -17,7 +17,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from dataspace.errors import Malformed
-from dataspace.query.partials import KeyValue
+from dataspace.query.partials import Figure
 from dataspace.query.tree import (
     AggregateRef,
     KeyRef,
@@ -28,7 +28,6 @@ from dataspace.query.tree import (
 )
 
 CONTEXT = Context(prec=50)
-Figure = KeyValue  # what an outcome yields
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dataspace.errors import Malformed
 from dataspace.query.evaluate import family
 from dataspace.query.tree import (
+    AggregateKind,
     AggregateRef,
     KeyRef,
     Literal,
@@ -29,9 +30,10 @@ def check_outcomes(query: Query, key_families: Sequence[str | None]) -> None:
 
     `key_families` are the families of the group keys' types, None for NULL.
     """
-    typer = _Typer(tuple(key_families))
+    typer = _Typer(tuple(key_families), tuple(each.kind for each in query.aggregates))
     for output in query.outputs:
         typer.family(output.value)
+        _check_alone(query, output.value)
     for order in query.order:
         typer.family(order.value)
     if query.having is not None and typer.family(query.having) not in {BOOLEAN, None}:
@@ -41,6 +43,7 @@ def check_outcomes(query: Query, key_families: Sequence[str | None]) -> None:
 @dataclass(frozen=True)
 class _Typer:
     keys: tuple[str | None, ...]
+    kinds: tuple[AggregateKind, ...]
 
     def family(self, outcome: Outcome) -> str | None:
         match outcome:
@@ -49,7 +52,8 @@ class _Typer:
             case KeyRef():
                 return self.keys[outcome.index]
             case AggregateRef():
-                return NUMBER
+                histogram = self.kinds[outcome.index] is AggregateKind.HISTOGRAM
+                return "histogram" if histogram else NUMBER
             case OutcomeCase():
                 for condition, _ in outcome.branches:
                     self._need("CASE WHEN", BOOLEAN, [self.family(condition)])
@@ -94,3 +98,28 @@ def check_digits(digits: Sequence[object]) -> None:
         value = each.value if isinstance(each, Literal) else None
         if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 30:
             raise Malformed("round() takes a whole number of digits, up to 30", code="type")
+
+
+def _check_alone(query: Query, outcome: Outcome) -> None:
+    """A quantile stands alone in its output, so that its error bound can stand beside it."""
+    if isinstance(outcome, AggregateRef):
+        return
+    for index in _aggregates_in(outcome):
+        if query.aggregates[index].kind is AggregateKind.QUANTILE:
+            raise Malformed(
+                "median and quantile stand alone in an output, with their error bound; "
+                "compute with them afterwards",
+                code="quantile",
+            )
+
+
+def _aggregates_in(outcome: Outcome) -> frozenset[int]:
+    match outcome:
+        case AggregateRef():
+            return frozenset({outcome.index})
+        case OutcomeOperation():
+            return frozenset().union(*map(_aggregates_in, outcome.arguments))
+        case OutcomeCase():
+            parts = [part for branch in outcome.branches for part in branch]
+            return frozenset().union(*map(_aggregates_in, [*parts, outcome.otherwise]))
+    return frozenset()

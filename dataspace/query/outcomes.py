@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from sqlglot import exp
 
@@ -29,14 +30,27 @@ from dataspace.query.tree import (
     Scalar,
 )
 
-_AGGREGATES: dict[type[exp.Expr], AggregateKind] = {
+_ONE: dict[type[exp.Expr], AggregateKind] = {
     exp.Sum: AggregateKind.SUM,
     exp.Avg: AggregateKind.AVG,
     exp.StddevSamp: AggregateKind.STDDEV_SAMP,
     exp.Stddev: AggregateKind.STDDEV_SAMP,
     exp.Variance: AggregateKind.VAR_SAMP,
 }
-_ROW_FUNCTIONS = {"year", "month", "quarter", "day"}
+_TWO: dict[type[exp.Expr], AggregateKind] = {
+    exp.CovarSamp: AggregateKind.COVAR_SAMP,
+    exp.Corr: AggregateKind.CORR,
+    exp.RegrSlope: AggregateKind.REGR_SLOPE,
+    exp.RegrIntercept: AggregateKind.REGR_INTERCEPT,
+    exp.RegrR2: AggregateKind.REGR_R2,
+}
+_QUANTILES: dict[type[exp.Expr], str] = {
+    exp.Quantile: "quantile",
+    exp.PercentileCont: "expression",
+}
+_ROW_FUNCTIONS = {"year", "month", "quarter", "day", "week", "dayofweek"}
+MAX_EDGES = 64
+HALF = Decimal("0.5")
 
 
 class OutcomeReader(SyntaxReader):
@@ -55,7 +69,7 @@ class OutcomeReader(SyntaxReader):
 
     def read(self, node: exp.Expr) -> Outcome:
         """One outcome. Raises `Malformed` at its place."""
-        if isinstance(node, exp.AggFunc):
+        if _is_aggregate(node):
             return self._aggregate(node)
         key = self._as_key(node)
         if key is not None:
@@ -128,43 +142,93 @@ class OutcomeReader(SyntaxReader):
         default = node.args.get("default")
         return OutcomeCase(tuple(branches), self.read(default) if default else Literal(None))
 
-    def _aggregate(self, node: exp.AggFunc) -> AggregateRef:
-        aggregate = self._count(node) if isinstance(node, exp.Count) else self._over_column(node)
+    def _aggregate(self, node: exp.Expr) -> AggregateRef:
+        where = None
+        if isinstance(node, exp.Filter):
+            self.only(node, "this", "expression")
+            self.only(node.expression, "this")
+            where = self._scalars.read(node.expression.this)
+            node = node.this
+        aggregate = self._read_aggregate(node, where)
         if aggregate not in self.aggregates:
             self.aggregates.append(aggregate)
         return AggregateRef(self.aggregates.index(aggregate))
 
-    def _count(self, node: exp.Count) -> Aggregate:
+    def _read_aggregate(self, node: exp.Expr, where: Scalar | None) -> Aggregate:
+        if isinstance(node, exp.Count):
+            return self._count(node, where)
+        if type(node) in _ONE:
+            self.only(node, "this")
+            return Aggregate(_ONE[type(node)], self._argument(node.this), where=where)
+        if type(node) in _TWO:
+            self.only(node, "this", "expression")
+            other = self._argument(node.expression)
+            return Aggregate(_TWO[type(node)], self._argument(node.this), other, where)
+        if isinstance(node, exp.Median):
+            self.only(node, "this")
+            return self._quantile(node, HALF, where)
+        if type(node) in _QUANTILES:
+            self.only(node, "this", _QUANTILES[type(node)])
+            return self._quantile(node, self._share(node.args[_QUANTILES[type(node)]]), where)
+        if _is_histogram(node):
+            return self._histogram(node, where)
+        raise self.unlisted(node)
+
+    def _quantile(self, node: exp.Expr, q: Decimal, where: Scalar | None) -> Aggregate:
+        argument = self._argument(node.this)
+        return Aggregate(AggregateKind.QUANTILE, argument, where=where, quantile=q)
+
+    def _share(self, node: exp.Expr) -> Decimal:
+        share = self._scalars.read(node)
+        value = share.value if isinstance(share, Literal) else None
+        if not is_number(value) or not 0 <= Decimal(str(value)) <= 1:
+            raise self.refuse(node, "a quantile is a constant from 0 to 1", "quantile")
+        return Decimal(str(value))
+
+    def _histogram(self, node: exp.Expr, where: Scalar | None) -> Aggregate:
+        arguments = node.expressions
+        if len(arguments) != 2 or not isinstance(arguments[1], exp.Array):
+            raise self.refuse(node, "write histogram(x, [edge, edge, …])", "histogram")
+        self.only(arguments[1], "expressions", "bracket_notation", "value_constructor")
+        constants = [self._scalars.read(each) for each in arguments[1].expressions]
+        edges = [each.value for each in constants if isinstance(each, Literal)]
+        numbers = [Decimal(str(edge)) for edge in edges if is_number(edge)]
+        if len(numbers) != len(constants) or numbers != sorted(set(numbers)):
+            raise self.refuse(node, "edges are rising constants", "histogram")
+        if not 1 <= len(numbers) <= MAX_EDGES:
+            raise self.refuse(node, f"a histogram has 1 to {MAX_EDGES} edges", "histogram")
+        argument = self._argument(arguments[0])
+        return Aggregate(AggregateKind.HISTOGRAM, argument, where=where, edges=tuple(numbers))
+
+    def _count(self, node: exp.Count, where: Scalar | None) -> Aggregate:
         self.only(node, "this", "big_int")
         argument = node.this
         if argument is None or isinstance(argument, exp.Star):
             if argument is not None:
                 self.only(argument)
-            return Aggregate(AggregateKind.COUNT_ROWS)
-        if isinstance(argument, exp.Distinct):
-            self.only(argument, "expressions")
-            column = self._column(argument.expressions[0])
-            if len(argument.expressions) != 1 or column.name != "person":
-                raise self.refuse(node, "count(distinct …) takes person alone", "count-distinct")
-            return Aggregate(AggregateKind.COUNT_PERSONS)
-        column = self._column(argument)
-        if column.name == "person":
+            return Aggregate(AggregateKind.COUNT_ROWS, where=where)
+        if not isinstance(argument, exp.Distinct):
+            return Aggregate(AggregateKind.COUNT, self._argument(argument), where=where)
+        self.only(argument, "expressions")
+        if len(argument.expressions) != 1:
+            raise self.refuse(node, "count(distinct …) takes one column", "count-distinct")
+        column = self._scalars.read(argument.expressions[0])
+        if isinstance(column, ColumnRef) and column.name == "person":
+            return Aggregate(AggregateKind.COUNT_PERSONS, where=where)
+        return Aggregate(AggregateKind.COUNT_DISTINCT, column, where=where)
+
+    def _argument(self, node: exp.Expr) -> Scalar:
+        if isinstance(node, exp.Distinct):
+            raise self.refuse(node, "DISTINCT is for count alone", "aggregate-argument")
+        argument = self._scalars.read(node)
+        if isinstance(argument, ColumnRef) and argument.name == "person":
             raise self.refuse(node, "write count(distinct person)", "subject-column")
-        return Aggregate(AggregateKind.COUNT, column)
+        return argument
 
-    def _over_column(self, node: exp.AggFunc) -> Aggregate:
-        kind = _AGGREGATES.get(type(node))
-        if kind is None:
-            raise self.unlisted(node)
-        self.only(node, "this")
-        return Aggregate(kind, self._column(node.this))
 
-    def _column(self, node: exp.Expr) -> ColumnRef:
-        if isinstance(node, exp.Paren):
-            self.only(node, "this")
-            return self._column(node.this)
-        if not isinstance(node, exp.Column):
-            raise self.refuse(node, "an aggregate takes one column", "aggregate-argument")
-        column = self._scalars.read(node)
-        assert isinstance(column, ColumnRef)
-        return column
+def _is_histogram(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and str(node.this).lower() == "histogram"
+
+
+def _is_aggregate(node: exp.Expr) -> bool:
+    return isinstance(node, exp.AggFunc | exp.Filter) or _is_histogram(node)

@@ -17,9 +17,10 @@ from sqlglot import exp
 from dataspace.errors import Malformed
 from dataspace.query.outcomes import OutcomeReader
 from dataspace.query.scalars import ScalarReader
+from dataspace.query.sources import SourceReader
 from dataspace.query.statement import read_statement
 from dataspace.query.syntax import SyntaxReader
-from dataspace.query.tree import Literal, Order, Outcome, Output, Query, Scalar, Source
+from dataspace.query.tree import Literal, Order, Outcome, Output, Query, Scalar
 
 T = TypeVar("T")
 
@@ -45,10 +46,11 @@ class _SelectReader(SyntaxReader):
         if not isinstance(select, exp.Select):
             raise self.refuse(select, "only a SELECT may be asked", "not-select")
         self.only(
-            select, "expressions", "from_", "where", "group", "having", "order", "limit", "offset"
-        )
-        source = self._source(select)
-        scalars = ScalarReader(self.sql, source.alias)
+            select, "with_", "expressions", "from_", "joins", "where", "group", "having", "order",
+            "limit", "offset",
+        )  # fmt: skip
+        sources = SourceReader(self.sql).read(select)
+        scalars = ScalarReader(self.sql, tuple(source.alias for source in sources))
         where = self._optional(select, "where", lambda node: scalars.read(node.this))
         keys = self._keys(select, scalars)
         outcomes = OutcomeReader(self.sql, scalars, keys)
@@ -57,7 +59,7 @@ class _SelectReader(SyntaxReader):
         having = self._optional(select, "having", lambda node: outcomes.read(node.this))
         order = self._order(select, outcomes, outputs)
         return Query(
-            source=source,
+            sources=sources,
             where=where,
             keys=keys,
             aggregates=tuple(outcomes.aggregates),
@@ -74,23 +76,6 @@ class _SelectReader(SyntaxReader):
             return None
         self.only(node, "this")
         return read(node)
-
-    def _source(self, select: exp.Select) -> Source:
-        origin = select.args.get("from_")
-        if origin is None:
-            raise self.refuse(select, "name a product: SELECT … FROM product", "no-source")
-        self.only(origin, "this")
-        table = origin.this
-        if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
-            raise self.refuse(table, "FROM takes the name of a product", "source")
-        self.only(table, "this", "db", "alias")
-        name = self.identifier(table.this)
-        region = self.identifier(table.args["db"]) if table.args.get("db") else None
-        alias = name
-        if table.args.get("alias"):
-            self.only(table.args["alias"], "this")
-            alias = self.identifier(table.args["alias"].this)
-        return Source(name, region, alias, self.place(table))
 
     def _keys(self, select: exp.Select, scalars: ScalarReader) -> tuple[Scalar, ...]:
         group = select.args.get("group")

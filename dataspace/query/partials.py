@@ -12,9 +12,29 @@ from dataspace.errors import Unverified
 from dataspace.v1 import query_pb2, values_pb2
 
 MAX_FIGURE = 400
+MAX_LEVEL = 30
 _FIGURE = re.compile(r"-?[0-9]+(\.[0-9]+)?(E[+-][0-9]{1,3})?")
 
 KeyValue = bool | int | float | str | Decimal | datetime.date | datetime.datetime | None
+Figure = KeyValue | tuple[int | None, ...]  # what an outcome yields; the tuple is a histogram
+
+
+@dataclass(frozen=True)
+class Label:
+    """A level, an interval or a bin that has enough subjects, with its rounded count.
+
+    `value` for levels of `count(distinct x)`; `position` for bins; both `level` and
+    `position` for the intervals of a quantile.
+    """
+
+    value: KeyValue = None
+    level: int = 0
+    position: int = 0
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.level, self.position, self.count) < 0 or self.level > MAX_LEVEL:
+            raise Unverified("a label that cannot be", code="partial-state")
 
 
 @dataclass(frozen=True)
@@ -29,10 +49,17 @@ class State:
     sum: Decimal | None = None
     mean: Decimal | None = None
     variance: Decimal | None = None
+    other_sum: Decimal | None = None
+    other_mean: Decimal | None = None
+    other_variance: Decimal | None = None
+    covariance: Decimal | None = None
+    labels: tuple[Label, ...] = ()
 
     def __post_init__(self) -> None:
         two_means = self.sum is not None and self.mean is not None
-        if self.count < 0 or two_means or (self.variance is not None and self.variance < 0):
+        two_means |= self.other_sum is not None and self.other_mean is not None
+        spreads = [each for each in (self.variance, self.other_variance) if each is not None]
+        if self.count < 0 or two_means or any(each < 0 for each in spreads):
             raise Unverified("an aggregate state that cannot be", code="partial-state")
 
     @property
@@ -41,6 +68,13 @@ class State:
         if self.sum is not None:
             return self.sum
         return (self.mean or Decimal(0)) * self.count
+
+    @property
+    def other_total(self) -> Decimal:
+        """The sum of the second argument."""
+        if self.other_sum is not None:
+            return self.other_sum
+        return (self.other_mean or Decimal(0)) * self.count
 
 
 @dataclass(frozen=True)
@@ -73,14 +107,7 @@ def write_share(share: Share, partial: query_pb2.Partial) -> None:
         for key in cell.keys:
             wire.keys.append(write_value(key))
         for state in cell.states:
-            wire.states.append(
-                query_pb2.AggregateState(
-                    count=state.count,
-                    sum=_text(state.sum),
-                    mean=_text(state.mean),
-                    variance=_text(state.variance),
-                )
-            )
+            wire.states.append(_write_state(state))
 
 
 def read_share(partial: query_pb2.Partial) -> Share:
@@ -89,10 +116,7 @@ def read_share(partial: query_pb2.Partial) -> Share:
     for wire in partial.cells:
         if len(wire.keys) != len(partial.key_names) or len(wire.states) != len(partial.aggregates):
             raise Unverified("a partial whose cells do not fit its header", code="partial-shape")
-        states = tuple(
-            State(s.count, _decimal(s.sum), _decimal(s.mean), _decimal(s.variance))
-            for s in wire.states
-        )
+        states = tuple(map(_read_state, wire.states))
         cells.append(Cell(tuple(map(read_value, wire.keys)), states))
         if any(not _as_rounded(state, partial.round_to) for state in states):
             raise Unverified("a partial that is not rounded as it says", code="partial-round")
@@ -107,10 +131,40 @@ def read_share(partial: query_pb2.Partial) -> Share:
     )
 
 
+_FIGURES = (
+    "sum", "mean", "variance", "other_sum", "other_mean", "other_variance", "covariance",
+)  # fmt: skip
+
+
+def _write_state(state: State) -> query_pb2.AggregateState:
+    figures = {name: _text(getattr(state, name)) for name in _FIGURES}
+    labels = [
+        query_pb2.Label(
+            value=write_value(each.value),
+            level=each.level,
+            position=each.position,
+            count=each.count,
+        )
+        for each in state.labels
+    ]
+    return query_pb2.AggregateState(count=state.count, labels=labels, **figures)
+
+
+def _read_state(wire: query_pb2.AggregateState) -> State:
+    figures = {name: _decimal(getattr(wire, name)) for name in _FIGURES}
+    labels = tuple(
+        Label(read_value(each.value), each.level, each.position, each.count) for each in wire.labels
+    )
+    return State(wire.count, labels=labels, **figures)
+
+
 def _as_rounded(state: State, round_to: int) -> bool:
-    if round_to < 1 or state.count % round_to:
+    counts = [state.count, *(label.count for label in state.labels)]
+    if round_to < 1 or any(count % round_to for count in counts):
         return False
-    return state.mean is None if round_to == 1 else state.sum is None
+    if round_to == 1:
+        return state.mean is None and state.other_mean is None
+    return state.sum is None and state.other_sum is None
 
 
 def identity_of(keys: tuple[KeyValue, ...]) -> tuple[tuple[str, KeyValue], ...]:

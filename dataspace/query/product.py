@@ -75,10 +75,12 @@ class Column(_Closed):
     def typed(self, level: LevelValue) -> LevelValue | Decimal | datetime.date:
         """A declared level as cells hold it. Raises ValueError where it is of another type."""
         text, numeric = isinstance(level, str), not isinstance(level, bool | str)
-        if self.type is ColumnType.DATE and isinstance(level, str):
-            return datetime.date.fromisoformat(level)
-        if self.type is ColumnType.TIMESTAMP and isinstance(level, str):
-            return datetime.datetime.fromisoformat(level)
+        moment = datetime.datetime if self.type is ColumnType.TIMESTAMP else datetime.date
+        if self.type in {ColumnType.DATE, ColumnType.TIMESTAMP} and isinstance(level, str):
+            try:
+                return moment.fromisoformat(level)
+            except ValueError:
+                raise ValueError(f"levels: a level is no {self.type.value}") from None
         if self.type is ColumnType.DECIMAL and numeric:
             return Decimal(repr(level))
         if self.type is ColumnType.INTEGER and isinstance(level, int) and numeric:
@@ -186,9 +188,14 @@ class Offer(_Closed):
         return rfc8785.dumps(self.model_dump(mode="json", by_alias=True))
 
     def schema_digest(self) -> bytes:
-        """SHA-256 over names, types, roles and levels: equal where regions may be combined."""
+        """SHA-256 of the columns' shape: equal where regions may be combined."""
         shape = {
-            name: [column.type.value, column.role.value, list(column.levels or ())]
+            name: [
+                column.type.value,
+                column.role.value,
+                list(column.levels or ()),
+                list(column.bounds or ()),
+            ]
             for name, column in self.columns.items()
         }
         return hashlib.sha256(rfc8785.dumps([self.product, shape])).digest()

@@ -1,186 +1,198 @@
 """Query tree to SQL for DuckDB. Values go as parameters, identifiers from the catalogue.
 
 The caller's text never reaches an engine: only the tree does, and every name in it has
-been resolved against the product before.
+been resolved against the product before. An inner SELECT computes keys, conditions and
+arguments of each row once; the outer one aggregates:
+
+    SELECT k0, count(DISTINCT person), count(*) FILTER (WHERE ok0), sum(v0) FILTER (…) …
+    FROM (SELECT t0.person AS person, … AS k0, … AS v0, … AS ok0 FROM … WHERE …)
+    GROUP BY k0
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
-from dataspace.query.bind import type_of
+from dataspace.query.aggregates import TABLE
+from dataspace.query.expressions import ExpressionWriter, Parameter, view_name
 from dataspace.query.product import ColumnType
-from dataspace.query.tree import (
-    AggregateKind,
-    CaseWhen,
-    ColumnRef,
-    Literal,
-    LiteralValue,
-    Operation,
-    Query,
-    Scalar,
-)
+from dataspace.query.quantiles import LEVELS
+from dataspace.query.tree import Aggregate, AggregateKind, ColumnRef, Part, Query, Scalar, Source
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-_INFIX = {"and", "or", "=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "//", "%"}
-_FUNCTIONS = {
-    "abs", "floor", "ceil", "round", "year", "month", "quarter", "day", "coalesce", "nullif",
-}  # fmt: skip
-_FAILING = {"+", "-", "*", "/", "//", "%", "neg", "abs", "floor", "ceil", "round"}
+
+@dataclass(frozen=True)
+class Labelled:
+    """SQL for the labels of one state. Columns: the keys, then the label's value, level and
+    position, its rows and its subjects."""
+
+    state: int
+    sql: str
+    parameters: tuple[Parameter, ...]
 
 
 @dataclass(frozen=True)
 class Rendered:
     """SQL with `?` for each parameter.
 
-    Columns: the group keys, `subjects`, then for each aggregate its pieces as `pieces`
-    names them: `subjects`, `count`, `whole`, `sum`, `low`, `high`, `variance`.
+    Columns: the group keys, the subjects, then what `layout` says: for each state its
+    pieces and the columns they are in. `labels` are further statements.
     """
 
     sql: str
-    parameters: tuple[LiteralValue, ...]
-    pieces: tuple[tuple[str, ...], ...]
-
-
-def quote(name: str) -> str:
-    """A quoted identifier of the one plain form. Anything else is a fault of ours."""
-    if not _PLAIN.fullmatch(name):
-        raise ValueError("an identifier that is not from a catalogue")
-    return f'"{name}"'
-
-
-def view_name(product: str) -> str:
-    """The view over the operator's source: `person` and the product's columns."""
-    if not _PLAIN.fullmatch(product):
-        raise ValueError("a product name that is not from a catalogue")
-    return f'offered."offer:{product}"'
+    parameters: tuple[Parameter, ...]
+    layout: tuple[dict[str, int], ...]
+    labels: tuple[Labelled, ...]
 
 
 def render(query: Query, region: str) -> Rendered:
     """The SQL of one node's share of a bound query."""
-    writer = _Writer(region)
-    keys = [writer.key(key) for key in query.keys]
-    columns = [*keys, "count(DISTINCT person)"]
-    pieces = []
-    for aggregate in query.aggregates:
-        parts = writer.pieces(aggregate.kind, aggregate.column)
-        columns += parts.values()
-        pieces.append(tuple(parts))
+    rows = _Rows(query, region)
+    keys = [f"k{index}" for index in range(len(query.keys))]
+    columns = {text: index for index, text in enumerate([*keys, "count(DISTINCT person)"])}
+    layout = []
+    for state, (aggregate, part) in enumerate(query.states()):
+        pieces = _pieces(aggregate, part, rows.slots[state])
+        layout.append(
+            {name: columns.setdefault(text, len(columns)) for name, text in pieces.items()}
+        )
+    inner, parameters = rows.select()
     # SECURITY: made of catalogue names and our own operators alone; values are parameters.
-    sql = f"SELECT {', '.join(columns)} FROM {view_name(query.source.product)}"  # noqa: S608
-    if query.where is not None:
-        sql += f" WHERE {writer.guarded(query.where)}"
+    sql = f"SELECT {', '.join(columns)} FROM ({inner})"  # noqa: S608
     if keys:
-        sql += f" GROUP BY {', '.join(str(index + 1) for index in range(len(keys)))}"
-    return Rendered(sql, tuple(writer.parameters), tuple(pieces))
+        sql += f" GROUP BY {', '.join(keys)}"
+    labels = tuple(
+        Labelled(state, _label_sql(aggregate, rows.slots[state], keys, inner), parameters)
+        for state, (aggregate, _) in enumerate(query.states())
+        if "labels" in TABLE[aggregate.kind].pieces
+    )
+    return Rendered(sql, parameters, tuple(layout), labels)
 
 
-def _may_fail(scalar: Scalar) -> bool:
-    """Whether some value of a row could make an engine fail on it."""
-    match scalar:
-        case Literal():
-            big = isinstance(scalar.value, int) and abs(scalar.value) >= 2**31
-            return big or isinstance(scalar.value, Decimal)
-        case ColumnRef():
-            return False
-        case CaseWhen():
-            parts = [part for branch in scalar.branches for part in branch]
-            return any(map(_may_fail, [*parts, scalar.otherwise]))
-        case Operation():
-            return scalar.name in _FAILING or any(map(_may_fail, scalar.arguments))
+@dataclass(frozen=True)
+class _Slot:
+    """Names of a state's columns in the inner SELECT; empty where there is none."""
+
+    value: str
+    other: str
+    kept: str
+    filtered: str
 
 
-def _is_number(scalar: Scalar) -> bool:
-    kind = type_of(scalar)
-    return kind is not None and kind.numeric
+def _pieces(aggregate: Aggregate, part: Part, slot: _Slot) -> dict[str, str]:
+    """What the engine computes for one state; disclosure makes it releasable."""
+    kept = f" FILTER (WHERE {slot.kept})" if slot.kept else ""
+    persons = f"count(DISTINCT person){kept}"
+    pieces = {"count": persons if aggregate.kind is AggregateKind.COUNT_PERSONS else
+              f"count(*){kept}"}  # fmt: skip
+    if slot.kept:
+        pieces["subjects"] = persons
+    if slot.filtered:
+        outside = f"count(DISTINCT person) FILTER (WHERE {slot.filtered} IS NOT TRUE)"
+        pieces["outside"] = outside
+    needs = TABLE[aggregate.kind].pieces
+    if "sum" in needs and slot.value:
+        pieces |= _figures("", part.value.column if part.value else None, slot.value, kept)
+    if "other_sum" in needs and slot.other:
+        pieces |= _figures("other_", part.other.column if part.other else None, slot.other, kept)
+    if "variance" in needs and slot.value:
+        pieces["variance"] = f"var_samp({slot.value}::DOUBLE){kept}::VARCHAR"
+    if "other_variance" in needs and slot.other:
+        pieces["other_variance"] = f"var_samp({slot.other}::DOUBLE){kept}::VARCHAR"
+    if "covariance" in needs and slot.value and slot.other:
+        both = f"{slot.value}::DOUBLE, {slot.other}::DOUBLE"
+        pieces["covariance"] = f"covar_samp({both}){kept}::VARCHAR"
+    return pieces
 
 
-@dataclass
-class _Writer:
-    region: str
-    parameters: list[LiteralValue] = field(default_factory=list)
+def _figures(prefix: str, column: ColumnRef | None, x: str, kept: str) -> dict[str, str]:
+    whole = column is not None and column.type is ColumnType.INTEGER
+    exact = whole or (column is not None and column.type is ColumnType.DECIMAL)
+    # fsum (Kahan) so that the order of summation does not show.
+    pieces = {
+        f"{prefix}sum": f"{'sum' if exact else 'fsum'}({x}){kept}::VARCHAR",
+        f"{prefix}low": f"min({x}){kept}::VARCHAR",
+        f"{prefix}high": f"max({x}){kept}::VARCHAR",
+    }
+    if not whole:
+        pieces[f"{prefix}whole"] = f"bool_and({x} = floor({x})){kept}"
+    return pieces
 
-    def guarded(self, scalar: Scalar) -> str:
-        """SECURITY: an error that depends on one row's value (an overflow, a division by
-        zero) would tell whether the row exists. With TRY it is NULL instead."""
-        text = self.scalar(scalar)
-        return f"TRY({text})" if _may_fail(scalar) else text
 
-    def key(self, scalar: Scalar) -> str:
-        """A group key; one that is not finite is NULL, since no answer can hold it."""
-        if not (_may_fail(scalar) and _is_number(scalar)):
-            return self.guarded(scalar)
-        first, second = self.scalar(scalar), self.scalar(scalar)
-        return f"TRY(CASE WHEN isfinite({first}::DOUBLE) THEN {second} END)"
+def _label_sql(aggregate: Aggregate, slot: _Slot, keys: list[str], inner: str) -> str:
+    """Rows and subjects of each label: a level, an interval, or a bin."""
+    source, value, level, position = f"({inner})", slot.value, "0", "0"
+    if aggregate.kind is AggregateKind.QUANTILE:
+        low, high = _bounds(aggregate)
+        source = f"({inner}), range({LEVELS + 1}) AS finer(step)"
+        share = f"({slot.value}::DOUBLE - ({low!r})) / ({high - low!r})"
+        position = f"least(greatest(floor({share} * (1 << step)), 0), (1 << step) - 1)::BIGINT"
+        value, level = "NULL", "step"
+    if aggregate.kind is AggregateKind.HISTOGRAM:
+        line = aggregate.parts[0].value
+        scale, offset = (line.scale, line.offset) if line else (Decimal(1), Decimal(0))
+        figure = f"({slot.value}::DOUBLE * ({float(scale)!r}) + ({float(offset)!r}))"
+        above = [f"({figure} > ({float(edge)!r}))::INT" for edge in aggregate.edges]
+        value, position = "NULL", " + ".join(above)
+    columns = [*keys, f"{value} AS label", f"{level} AS lvl", f"{position} AS pos"]
+    kept = f" WHERE {slot.kept}" if slot.kept else ""
+    sql = f"SELECT {', '.join(columns)}, count(*), count(DISTINCT person) FROM {source}{kept}"  # noqa: S608
+    return f"{sql} GROUP BY {', '.join(str(index + 1) for index in range(len(keys) + 3))}"
 
-    def scalar(self, scalar: Scalar) -> str:
-        match scalar:
-            case Literal():
-                return self._parameter(scalar.value)
-            case ColumnRef(name="region"):
-                return f"{self._parameter(self.region)}::VARCHAR"
-            case ColumnRef():
-                return quote(scalar.name)
-            case CaseWhen():
-                whens = "".join(
-                    f" WHEN {self.scalar(condition)} THEN {self.scalar(value)}"
-                    for condition, value in scalar.branches
-                )
-                return f"CASE{whens} ELSE {self.scalar(scalar.otherwise)} END"
-            case Operation():
-                return self._operation(scalar)
 
-    def _parameter(self, value: LiteralValue) -> str:
-        if value is None or isinstance(value, bool):
-            return {None: "NULL", True: "TRUE", False: "FALSE"}[value]
-        self.parameters.append(value)
-        return "?"
+def _bounds(aggregate: Aggregate) -> tuple[float, float]:
+    line = aggregate.parts[0].value
+    if line is None or line.column is None or line.column.bounds is None:
+        raise ValueError("a quantile without bounds")
+    return line.column.bounds
 
-    def _operation(self, operation: Operation) -> str:
-        name, arguments = operation.name, [self.scalar(a) for a in operation.arguments]
-        if name in _INFIX:
-            return f"({arguments[0]} {name.upper()} {arguments[1]})"
-        if name in _FUNCTIONS:
-            return f"{name}({', '.join(arguments)})"
-        match name:
-            case "not":
-                return f"(NOT {arguments[0]})"
-            case "neg":
-                return f"(- {arguments[0]})"
-            case "is null":
-                return f"({arguments[0]} IS NULL)"
-            case "between":
-                return f"({arguments[0]} BETWEEN {arguments[1]} AND {arguments[2]})"
-            case "in":
-                return f"({arguments[0]} IN ({', '.join(arguments[1:])}))"
-            case "like":
-                return f"({arguments[0]} LIKE {arguments[1]})"
-        raise ValueError(f"operator {name} has no rendering")
 
-    def pieces(self, kind: AggregateKind, column: ColumnRef | None) -> dict[str, str]:
-        """What the engine computes for one aggregate; disclosure turns it into a state."""
-        if kind is AggregateKind.COUNT_ROWS:
-            return {"count": "count(*)"}
-        if kind is AggregateKind.COUNT_PERSONS:
-            return {"count": "count(DISTINCT person)"}
-        if column is None:
-            raise ValueError(f"{kind.value} without a column")
-        x = self.scalar(column)
-        pieces = {
-            "subjects": f"count(DISTINCT person) FILTER (WHERE {self.scalar(column)} IS NOT NULL)",
-            "count": f"count({x})",
-        }
-        if kind is AggregateKind.COUNT:
-            return pieces
-        whole = column.type is ColumnType.INTEGER
-        exact = whole or column.type is ColumnType.DECIMAL
-        if not whole:
-            pieces["whole"] = f"bool_and({x} = floor({x}))"
-        # fsum (Kahan) so that the order of summation does not show.
-        pieces["sum"] = f"{'sum' if exact else 'fsum'}({x})::VARCHAR"
-        pieces["low"], pieces["high"] = f"min({x})::VARCHAR", f"max({x})::VARCHAR"
-        if kind in {AggregateKind.VAR_SAMP, AggregateKind.STDDEV_SAMP}:
-            pieces["variance"] = f"var_samp({x}::DOUBLE)::VARCHAR"
-        return pieces
+class _Rows:
+    """The inner SELECT: one row for each row that counts."""
+
+    def __init__(self, query: Query, region: str) -> None:
+        self._query = query
+        optional = {f"t{i}" for i, source in enumerate(query.sources) if source.optional}
+        self._writer = ExpressionWriter(region, frozenset(optional))
+        self._columns = ["t0.person AS person"]
+        self._named: dict[Scalar, str] = {}
+        for index, key in enumerate(query.keys):
+            self._columns.append(f"{self._writer.key(key)} AS k{index}")
+        self.slots = tuple(self._slot(part) for _, part in query.states())
+
+    def select(self) -> tuple[str, tuple[Parameter, ...]]:
+        """The SQL with its parameters."""
+        sql = f"SELECT {', '.join(self._columns)} FROM {self._from()}"  # noqa: S608
+        if self._query.where is not None:
+            sql += f" WHERE {self._writer.scalar(self._query.where)}"
+        return sql, tuple(self._writer.parameters)
+
+    def _from(self) -> str:
+        text = self._table(0, self._query.sources[0])
+        for index, source in enumerate(self._query.sources[1:], start=1):
+            join = "LEFT JOIN" if source.optional else "JOIN"
+            text += f" {join} {self._table(index, source)} ON t0.person = t{index}.person"
+        return text
+
+    def _table(self, index: int, source: Source) -> str:
+        view = view_name(source.product)
+        if source.filter is None:
+            return f"{view} AS t{index}"
+        condition = self._writer.own(source.filter)
+        return f"(SELECT * FROM {view} WHERE {condition}) AS t{index}"  # noqa: S608
+
+    def _slot(self, part: Part) -> _Slot:
+        value = self._name(part.value.column if part.value else None, "v")
+        other = self._name(part.other.column if part.other else None, "w")
+        filtered = self._name(part.where, "f")
+        conditions = [filtered, *(f"{each} IS NOT NULL" for each in (value, other) if each)]
+        kept = " AND ".join(each for each in conditions if each)
+        return _Slot(value, other, f"({kept})" if kept else "", filtered)
+
+    def _name(self, scalar: Scalar | None, letter: str) -> str:
+        if scalar is None:
+            return ""
+        if scalar not in self._named:
+            self._named[scalar] = f"{letter}{len(self._named)}"
+            self._columns.append(f"{self._writer.scalar(scalar)} AS {self._named[scalar]}")
+        return self._named[scalar]

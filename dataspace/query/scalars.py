@@ -47,8 +47,11 @@ FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.Month: ("month", ("this",)),
     exp.Quarter: ("quarter", ("this",)),
     exp.Day: ("day", ("this",)),
+    exp.Week: ("week", ("this",)),
+    exp.DayOfWeek: ("dayofweek", ("this",)),
     exp.Nullif: ("nullif", ("this", "expression")),
 }
+UNITS = ("year", "quarter", "month", "week", "day")
 _DATES: dict[exp.DType, Callable[[str], datetime.date]] = {
     exp.DType.DATE: datetime.date.fromisoformat,
     exp.DType.TIMESTAMP: datetime.datetime.fromisoformat,
@@ -75,9 +78,9 @@ def negative(value: int | Decimal) -> Literal:
 class ScalarReader(SyntaxReader):
     """Reads scalars; every branch checks that it has read the whole node."""
 
-    def __init__(self, sql: str, alias: str) -> None:
+    def __init__(self, sql: str, aliases: tuple[str, ...]) -> None:
         super().__init__(sql)
-        self._alias = alias
+        self._aliases = aliases
 
     def read(self, node: exp.Expr) -> Scalar:
         """One scalar. Raises `Malformed` at its place."""
@@ -112,6 +115,10 @@ class ScalarReader(SyntaxReader):
             exp.Case: self._case,
             exp.Cast: self._date,
             exp.Coalesce: self._coalesce,
+            exp.TimestampTrunc: self._truncated,
+            exp.DateTrunc: self._truncated,
+            exp.Extract: self._extracted,
+            exp.DateDiff: self._difference,
         }
 
     def _operation(self, node: exp.Expr, name: str, parts: list[exp.Expr]) -> Operation:
@@ -126,10 +133,11 @@ class ScalarReader(SyntaxReader):
     def _column(self, node: exp.Column) -> ColumnRef:
         self.only(node, "this", "table")
         table = self.identifier(node.args["table"]) if node.args.get("table") else ""
-        if table not in {"", self._alias}:
+        if table and table not in self._aliases:
             raise self.refuse(node, f"{table} is not in FROM", "unknown-table")
-        # One table, so that `p.region` and `region` are one and the same key.
-        return ColumnRef(self.identifier(node.this), place=self.place(node))
+        # With one table `p.region` and `region` are one and the same key.
+        table = table if len(self._aliases) > 1 else ""
+        return ColumnRef(self.identifier(node.this), table, place=self.place(node))
 
     def literal(self, node: exp.Literal) -> Literal:
         """A number or a string, of bounded size."""
@@ -206,3 +214,24 @@ class ScalarReader(SyntaxReader):
                 node, "not a date; write DATE '2020-01-31' or TIMESTAMP '2020-01-31 09:30:00'",
                 "date",
             ) from None  # fmt: skip
+
+    def _unit(self, node: exp.Expr, unit: exp.Expr | None) -> str:
+        name = str(unit.this).lower() if unit is not None else ""
+        if name not in UNITS:
+            raise self.refuse(node, f"a unit is one of {', '.join(UNITS)}", "unit")
+        return name
+
+    def _truncated(self, node: exp.Expr) -> Operation:
+        self.only(node, "this", "unit", "input_type_preserved")
+        unit = Literal(self._unit(node, node.args.get("unit")))
+        return Operation("date_trunc", (unit, self.read(node.this)), self.place(node))
+
+    def _extracted(self, node: exp.Extract) -> Operation:
+        self.only(node, "this", "expression")
+        return self._operation(node, self._unit(node, node.this), [node.expression])
+
+    def _difference(self, node: exp.DateDiff) -> Operation:
+        self.only(node, "this", "expression", "unit", "date_part_boundary")
+        unit = Literal(self._unit(node, node.args.get("unit")))
+        start, end = self.read(node.expression), self.read(node.this)
+        return Operation("date_diff", (unit, start, end), self.place(node))

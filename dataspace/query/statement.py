@@ -28,7 +28,7 @@ logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 # What no statement of the language holds. Most are refused again by the visitor; here they
 # never reach the parser, where nested brackets cost the most.
 _FOREIGN = {
-    TokenType.L_BRACKET, TokenType.R_BRACKET, TokenType.L_BRACE, TokenType.R_BRACE,
+    TokenType.L_BRACE, TokenType.R_BRACE,
     TokenType.ARROW, TokenType.DARROW, TokenType.FARROW, TokenType.COLON, TokenType.COLON_EQ,
     TokenType.PARAMETER, TokenType.PLACEHOLDER, TokenType.SESSION_PARAMETER, TokenType.DOLLAR,
     TokenType.HEX_STRING, TokenType.BIT_STRING, TokenType.BYTE_STRING, TokenType.RAW_STRING,
@@ -103,6 +103,8 @@ def _tokens(sql: str) -> list[Token]:
             raise _at(sql, token, "this sign is not in the language", "unlisted")
         if before is not None and kind is before.token_type is TokenType.STRING:
             raise _at(sql, token, "two texts stand side by side", "syntax")
+        if before is not None and kind is before.token_type is TokenType.L_BRACKET:
+            raise _at(sql, token, "this sign is not in the language", "unlisted")
         depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
         if depth > MAX_BRACKETS:
             raise _at(

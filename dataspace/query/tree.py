@@ -8,7 +8,7 @@ evaluated after combining, never by an engine. A query without a measure cannot 
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -16,6 +16,9 @@ from dataspace.errors import Malformed, Place
 from dataspace.query.product import ColumnType
 
 LiteralValue = bool | int | Decimal | str | datetime.date | datetime.datetime | None
+
+
+LevelKey = bool | int | float | str | Decimal | datetime.date
 
 
 # --- scalars ---------------------------------------------------------------
@@ -30,11 +33,14 @@ class Literal:
 
 @dataclass(frozen=True)
 class ColumnRef:
-    """A column of the product. `type` is known once bound."""
+    """A column of a product. Once bound, `table` is `t0`, `t1`, … in the order of FROM, and
+    type, levels and bounds are those of the catalogue."""
 
     name: str
     table: str = ""
     type: ColumnType | None = None
+    levels: tuple[LevelKey, ...] | None = field(default=None, compare=False)
+    bounds: tuple[float, float] | None = field(default=None, compare=False)
     place: Place | None = field(default=None, compare=False)
 
 
@@ -62,37 +68,69 @@ Scalar = Literal | ColumnRef | Operation | CaseWhen
 
 
 class AggregateKind(StrEnum):
-    """The aggregates that may be asked for."""
+    """The aggregates that may be asked for. `aggregates.TABLE` says what each one is."""
 
     COUNT_ROWS = "count(*)"
     COUNT = "count"
     COUNT_PERSONS = "count(distinct person)"
+    COUNT_DISTINCT = "count(distinct)"
     SUM = "sum"
     AVG = "avg"
     VAR_SAMP = "var_samp"
     STDDEV_SAMP = "stddev_samp"
+    COVAR_SAMP = "covar_samp"
+    CORR = "corr"
+    REGR_SLOPE = "regr_slope"
+    REGR_INTERCEPT = "regr_intercept"
+    REGR_R2 = "regr_r2"
+    QUANTILE = "quantile"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True)
+class Line:
+    """`scale` × `column` + `offset`; without a column the constant `offset`."""
+
+    column: ColumnRef | None
+    scale: Decimal = Decimal(1)
+    offset: Decimal = Decimal(0)
 
     @property
-    def over_column(self) -> bool:
-        """Whether it takes a column."""
-        return self not in {AggregateKind.COUNT_ROWS, AggregateKind.COUNT_PERSONS}
+    def whole(self) -> bool:
+        """Whether it yields whole numbers alone."""
+        fixed = self.scale == int(self.scale) and self.offset == int(self.offset)
+        return fixed and (self.column is None or self.column.type is ColumnType.INTEGER)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an aggregate computes over the rows that meet `where`: one state at each node.
+
+    `value` is None where rows or persons are counted; `other` is the second argument of
+    covariance and its kin. A FILTER makes a part, and so does each branch of a CASE.
+    """
+
+    value: Line | None = None
+    other: Line | None = None
+    where: Scalar | None = None
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One aggregate over one column (or over rows, or over persons)."""
+    """One aggregate as it was asked; once bound, `parts` says what is computed."""
 
     kind: AggregateKind
-    column: ColumnRef | None = None
+    argument: Scalar | None = None
+    other: Scalar | None = None
+    where: Scalar | None = None
+    quantile: Decimal | None = None
+    edges: tuple[Decimal, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind.over_column != (self.column is not None):
+        bare = {AggregateKind.COUNT_ROWS, AggregateKind.COUNT_PERSONS}
+        if (self.kind in bare) != (self.argument is None):
             raise Malformed(f"{self.kind.value} does not fit its argument", code="aggregate")
-
-    @property
-    def text(self) -> str:
-        """Canonical text; equal at client, broker and node."""
-        return f"{self.kind.value}({self.column.name})" if self.column else self.kind.value
 
 
 # --- outcomes: over released cells -----------------------------------------
@@ -136,11 +174,18 @@ Outcome = Literal | KeyRef | AggregateRef | OutcomeOperation | OutcomeCase
 
 @dataclass(frozen=True)
 class Source:
-    """A product in FROM; `region` is None where every node that offers it answers."""
+    """A product in FROM; `region` is None where every node that offers it answers.
+
+    `optional` marks the right side of a LEFT JOIN; `filter` and `columns` come from a CTE:
+    the rows it keeps, and what it calls its columns (None: all, by their own names).
+    """
 
     product: str
     region: str | None
     alias: str
+    optional: bool = False
+    filter: Scalar | None = None
+    columns: tuple[tuple[str, Scalar], ...] | None = None
     place: Place | None = field(default=None, compare=False)
 
 
@@ -165,7 +210,7 @@ class Order:
 class Query:
     """What was asked, whole. Frozen; equal queries are equal values."""
 
-    source: Source
+    sources: tuple[Source, ...]
     where: Scalar | None
     keys: tuple[Scalar, ...]
     aggregates: tuple[Aggregate, ...]
@@ -183,13 +228,29 @@ class Query:
             )
         if not self.outputs:
             raise Malformed("the query selects nothing", code="no-output")
+        if not self.sources:
+            raise Malformed("name a product: SELECT … FROM product", code="no-source")
+
+    @property
+    def region(self) -> str | None:
+        """The one region that is asked, or None for every region that offers the products."""
+        return self.sources[0].region
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The products asked, each once."""
+        return tuple(dict.fromkeys(source.product for source in self.sources))
+
+    def states(self) -> tuple[tuple[Aggregate, Part], ...]:
+        """What every node computes in each cell, in order. Only of a bound query."""
+        return tuple((each, part) for each in self.aggregates for part in each.parts)
 
 
-def columns_of(scalar: Scalar) -> frozenset[str]:
-    """Names of the columns that a scalar touches."""
+def columns_of(scalar: Scalar) -> frozenset[ColumnRef]:
+    """The columns that a scalar touches."""
     match scalar:
         case ColumnRef():
-            return frozenset({scalar.name})
+            return frozenset({scalar})
         case Operation():
             return frozenset().union(*map(columns_of, scalar.arguments))
         case CaseWhen():
@@ -199,8 +260,27 @@ def columns_of(scalar: Scalar) -> frozenset[str]:
             return frozenset()
 
 
-def columns_touched(query: Query) -> frozenset[str]:
-    """Names of all the columns that a query touches, `region` and `person` left out."""
-    scalars = [*query.keys, *([query.where] if query.where else [])]
-    scalars += [aggregate.column for aggregate in query.aggregates if aggregate.column]
-    return frozenset().union(*map(columns_of, scalars)) - {"region", "person"}
+def columns_touched(query: Query) -> dict[str, frozenset[str]]:
+    """Product to the names of its columns that a bound query touches, `region` left out."""
+    scalars: list[Scalar] = [*query.keys, *([query.where] if query.where else [])]
+    for _, part in query.states():
+        lines = [line for line in (part.value, part.other) if line is not None]
+        scalars += [line.column for line in lines if line.column is not None]
+        scalars += [part.where] if part.where is not None else []
+    touched: dict[str, set[str]] = {product: set() for product in query.products}
+    for column in frozenset().union(*map(columns_of, scalars)):
+        touched[query.sources[int(column.table[1:])].product].add(column.name)
+    for source in query.sources:
+        own = columns_of(source.filter) if source.filter is not None else frozenset()
+        touched[source.product] |= {column.name for column in own}
+    return {product: frozenset(names - {"region"}) for product, names in touched.items()}
+
+
+def canonical(node: object) -> object:
+    """A value's structure without places: equal at client, broker and node."""
+    if isinstance(node, tuple):
+        return tuple(map(canonical, node))
+    if is_dataclass(node) and not isinstance(node, type):
+        inner = [canonical(getattr(node, each.name)) for each in fields(node) if each.compare]
+        return (type(node).__name__, *inner)
+    return (type(node).__name__, str(node)) if node is not None else None

@@ -59,16 +59,38 @@ class PartialCell(_message.Message):
     def __init__(self, keys: _Optional[_Iterable[_Union[_values_pb2.Value, _Mapping]]] = ..., states: _Optional[_Iterable[_Union[AggregateState, _Mapping]]] = ...) -> None: ...
 
 class AggregateState(_message.Message):
-    __slots__ = ("count", "sum", "mean", "variance")
+    __slots__ = ("count", "sum", "mean", "variance", "other_sum", "other_mean", "other_variance", "covariance", "labels")
     COUNT_FIELD_NUMBER: _ClassVar[int]
     SUM_FIELD_NUMBER: _ClassVar[int]
     MEAN_FIELD_NUMBER: _ClassVar[int]
     VARIANCE_FIELD_NUMBER: _ClassVar[int]
+    OTHER_SUM_FIELD_NUMBER: _ClassVar[int]
+    OTHER_MEAN_FIELD_NUMBER: _ClassVar[int]
+    OTHER_VARIANCE_FIELD_NUMBER: _ClassVar[int]
+    COVARIANCE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     count: int
     sum: str
     mean: str
     variance: str
-    def __init__(self, count: _Optional[int] = ..., sum: _Optional[str] = ..., mean: _Optional[str] = ..., variance: _Optional[str] = ...) -> None: ...
+    other_sum: str
+    other_mean: str
+    other_variance: str
+    covariance: str
+    labels: _containers.RepeatedCompositeFieldContainer[Label]
+    def __init__(self, count: _Optional[int] = ..., sum: _Optional[str] = ..., mean: _Optional[str] = ..., variance: _Optional[str] = ..., other_sum: _Optional[str] = ..., other_mean: _Optional[str] = ..., other_variance: _Optional[str] = ..., covariance: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ...) -> None: ...
+
+class Label(_message.Message):
+    __slots__ = ("value", "level", "position", "count")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    value: _values_pb2.Value
+    level: int
+    position: int
+    count: int
+    def __init__(self, value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., level: _Optional[int] = ..., position: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
 
 class Partial(_message.Message):
     __slots__ = ("signer", "request_sha256", "region", "catalogue_sha256", "policy_sha256", "products", "rules", "bases", "key_names", "aggregates", "cells", "decided_at_ms", "round_to")

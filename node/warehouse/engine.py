@@ -16,11 +16,13 @@ from typing import Any
 
 import duckdb
 
-from dataspace.disclosure.cells import RawAggregate, RawCell
+from dataspace.disclosure.cells import RawAggregate, RawCell, RawFigures
+from dataspace.disclosure.labels import RawLabel
 from dataspace.errors import Unavailable
+from dataspace.query.partials import identity_of
 from dataspace.query.product import ColumnType
 from dataspace.query.render import Rendered
-from dataspace.query.tree import Query
+from dataspace.query.tree import Line, Query
 
 _INTERRUPT_AGAIN = 0.05
 _LOCKED_DOWN = {
@@ -66,23 +68,33 @@ class Engine:
         self._connection.close()
 
     def run(
-        self, query: Query, rendered: Rendered, register: Callable[[Callable[[], None]], None]
+        self,
+        query: Query,
+        rendered: Rendered,
+        register: Callable[[Callable[[], None]], None],
+        seconds: float | None = None,
     ) -> tuple[RawCell, ...]:
         """Run one rendered query and return raw cells, which never leave the node.
 
-        `register` gets a function that interrupts the query. Raises `Unavailable` with code
+        `register` gets a function that interrupts the query; `seconds` is what the caller
+        will wait, where that is less than the engine's own limit. Raises `Unavailable` with code
         `query-timeout`, `query-cancelled` or `engine-error`.
         """
         cursor = self._connection.cursor()
-        watch = _Watch(cursor, self._limits.seconds)
+        allowed = self._limits.seconds if seconds is None else min(seconds, self._limits.seconds)
+        watch = _Watch(cursor, allowed)
         try:
             register(watch.cancel)
             watch.start()
             rows = cursor.execute(rendered.sql, list(rendered.parameters)).fetchall()
+            labels = [
+                (each.state, cursor.execute(each.sql, list(each.parameters)).fetchall())
+                for each in rendered.labels
+            ]
         except duckdb.InterruptException:
             if watch.late:
                 raise Unavailable(
-                    f"the query took longer than {self._limits.seconds:g} s; ask for less",
+                    f"the query took longer than {allowed:g} s; ask for less",
                     code="query-timeout",
                 ) from None
             raise Unavailable("the query was cancelled", code="query-cancelled") from None
@@ -92,7 +104,8 @@ class Engine:
         finally:
             watch.finish()
             cursor.close()
-        return tuple(_raw_cell(query, rendered, row) for row in rows)
+        found = _labels_by_cell(len(query.keys), labels)
+        return tuple(_raw_cell(query, rendered, row, found) for row in rows)
 
 
 class _Watch:
@@ -129,26 +142,53 @@ class _Watch:
             self._ended.wait(_INTERRUPT_AGAIN)
 
 
-def _raw_cell(query: Query, rendered: Rendered, row: tuple[Any, ...]) -> RawCell:
+_Labels = dict[tuple[int, Any], list[RawLabel]]
+
+
+def _labels_by_cell(width: int, answers: list[tuple[int, list[tuple[Any, ...]]]]) -> _Labels:
+    """Labels by the state and the cell that they are of."""
+    found: _Labels = {}
+    for state, rows in answers:
+        for row in rows:
+            value, level, position, count, subjects = row[width:]
+            label = RawLabel(value, int(level), int(position), int(count), int(subjects))
+            found.setdefault((state, identity_of(row[:width])), []).append(label)
+    return found
+
+
+def _raw_cell(query: Query, rendered: Rendered, row: tuple[Any, ...], labels: _Labels) -> RawCell:
     width = len(query.keys)
-    position = width + 1
+    identity = identity_of(row[:width])
     aggregates = []
-    for aggregate, pieces in zip(query.aggregates, rendered.pieces, strict=True):
-        values = dict(zip(pieces, row[position : position + len(pieces)], strict=True))
-        position += len(pieces)
-        integral = aggregate.column is not None and aggregate.column.type is ColumnType.INTEGER
+    for state, (aggregate, part) in enumerate(query.states()):
+        values = {name: row[column] for name, column in rendered.layout[state].items()}
         aggregates.append(
             RawAggregate(
                 count=int(values["count"]),
                 subjects=values.get("subjects"),
-                sum=_decimal(values.get("sum")),
-                low=_decimal(values.get("low")),
-                high=_decimal(values.get("high")),
-                variance=_decimal(values.get("variance")),
-                integral=integral or values.get("whole") is True,
+                outside=values.get("outside"),
+                figures=_figures("", values, part.value),
+                other=_figures("other_", values, part.other),
+                covariance=_decimal(values.get("covariance")),
+                labels=tuple(labels.get((state, identity), ())),
+                kind=aggregate.kind,
             )
         )
     return RawCell(tuple(row[:width]), int(row[width]), tuple(aggregates))
+
+
+def _figures(prefix: str, values: dict[str, Any], line: Line | None) -> RawFigures | None:
+    if f"{prefix}sum" not in values:
+        return None
+    column = line.column if line else None
+    integral = column is not None and column.type is ColumnType.INTEGER
+    return RawFigures(
+        sum=_decimal(values[f"{prefix}sum"]) or Decimal(0),
+        low=_decimal(values[f"{prefix}low"]),
+        high=_decimal(values[f"{prefix}high"]),
+        variance=_decimal(values.get(f"{prefix}variance")),
+        integral=integral or values.get(f"{prefix}whole") is True,
+    )
 
 
 def _decimal(text: str | None) -> Decimal | None:

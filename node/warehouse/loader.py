@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 
 from dataspace.errors import Malformed
+from dataspace.query.expressions import quote, view_name
 from dataspace.query.product import Column, ColumnType, Product
-from dataspace.query.render import quote, view_name
 from node.warehouse.files import SQL_TYPES, quoted, read_files
 from node.warehouse.generations import Generation
 
@@ -72,16 +72,17 @@ def _make_view(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
         for name, column in product.columns.items()
     )
     # The operator's own view over local tables: trusted, and fixed when it is loaded.
+    source = product.source.strip().removesuffix(";")
     statement = (
         f"CREATE OR REPLACE VIEW {view_name(product.product)} AS "
-        f"SELECT {quoted(product.subject)} AS person, {columns} FROM ({product.source}\n)"
+        f"SELECT {quoted(product.subject)} AS person, {columns} FROM ({source}\n)"
     )
     try:
         # SECURITY: each alone, so that no bracket of the source closes ours.
-        alone = duckdb.extract_statements(product.source)
+        alone = duckdb.extract_statements(source)
         if len(alone) != 1 or alone[0].type != duckdb.StatementType.SELECT:
             raise Malformed("source must be one SELECT", code="product-source")
-        described = connection.execute(f"DESCRIBE ({product.source}\n)").fetchall()
+        described = connection.execute(f"DESCRIBE ({source}\n)").fetchall()
         _check_columns(product, {str(row[0]): str(row[1]) for row in described})
         connection.execute(statement)
     except duckdb.Error as error:

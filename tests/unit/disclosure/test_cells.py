@@ -24,7 +24,7 @@ def cell(subjects: int, *aggregates: RawAggregate, key: str = "F") -> RawCell:
 def whole(values: list[int]) -> RawAggregate:
     """What an engine computes over a column of whole numbers, one row a subject."""
     count, total = len(values), Decimal(sum(values))
-    squares = sum((Decimal(value) - total / count) ** 2 for value in values)
+    squares = sum(((Decimal(value) - total / count) ** 2 for value in values), Decimal(0))
     return RawAggregate(
         count=count,
         subjects=count,

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from dataspace.disclosure.cells import disclose
-from dataspace.query.combine import Answer, aggregate_names, combine, key_names
+from dataspace.query.combine import Answer, state_names, combine, key_names
 from dataspace.query.partials import Share, read_share, write_share
 from dataspace.query.product import Offer
 from dataspace.query.render import render
@@ -42,7 +42,7 @@ class Federation:
         share = Share(
             region=region,
             key_names=key_names(query),
-            aggregates=aggregate_names(query),
+            aggregates=state_names(query),
             cells=disclose(raw, offer.disclosure),
             round_to=offer.disclosure.round_to,
         )
@@ -53,7 +53,7 @@ class Federation:
     def ask(self, query: Query, offer: Offer, order: Sequence[str] | None = None) -> Answer:
         """The combined answer; `order` is the order in which the shares come."""
         shares = [self.share(region, query, offer) for region in order or self.engines]
-        return combine(query, offer, shares, list(self.engines))
+        return combine(query, shares, list(self.engines))
 
 
 @contextmanager

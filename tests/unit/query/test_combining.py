@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from dataspace.errors import Unverified
-from dataspace.query.combine import Answer, aggregate_names, combine, key_names
+from dataspace.query.combine import Answer, state_names, combine, key_names
 from dataspace.query.partials import Cell, KeyValue, Share, State
 from dataspace.query.product import Column, ColumnType, Role
 from dataspace.query.tree import Query
@@ -26,7 +26,7 @@ def share(query: Query, region: str, cells: dict[Any, Any], round_to: int = 1) -
     for keys, states in cells.items():
         own: tuple[KeyValue, ...] = keys if isinstance(keys, tuple) else (keys,)
         made.append(Cell(own, states if isinstance(states, tuple) else (State(states),)))
-    return Share(region, key_names(query), aggregate_names(query), tuple(made), round_to)
+    return Share(region, key_names(query), state_names(query), tuple(made), round_to)
 
 
 def ask(sql: str, *cells: dict[Any, Any]) -> Answer:

@@ -95,7 +95,7 @@ def test_a_key_in_any_but_its_one_form_is_unverified(wire: Value) -> None:
 
 
 def _partial(round_to: int = 1, **state: Any) -> Partial:
-    fields = {"count": 10, "sum": "5"} | state
+    fields: dict[str, Any] = {"count": 10, "sum": "5"} | state
     cell = PartialCell(keys=[Value(text="F")], states=[AggregateState(**fields)])
     return Partial(
         region="macao", key_names=["k"], aggregates=["sum(age)"], cells=[cell], round_to=round_to

@@ -1,0 +1,71 @@
+"""Which labels of a state may be shown: levels, intervals of a quantile, bins. Pure.
+
+A label with fewer subjects than the minimum is not shown. Intervals are split only where
+both halves have enough, so that every row stays in an interval that may be shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dataspace.disclosure.rounding import round_count
+from dataspace.query.partials import KeyValue, Label
+from dataspace.query.product import Disclosure
+from dataspace.query.tree import AggregateKind
+
+
+@dataclass(frozen=True)
+class RawLabel:
+    """A label as the engine saw it. Never leaves the node."""
+
+    value: KeyValue
+    level: int
+    position: int
+    count: int
+    subjects: int
+
+
+def release_labels(
+    kind: AggregateKind, raw: Sequence[RawLabel], settings: Disclosure
+) -> tuple[Label, ...]:
+    """The labels that may be shown, with rounded counts, in a fixed order."""
+    if kind is AggregateKind.QUANTILE:
+        shown = _finest({(each.level, each.position): each for each in raw}, settings)
+    elif kind is AggregateKind.HISTOGRAM:
+        shown = _without_lone_gap(raw, settings)
+    else:
+        shown = [each for each in raw if each.subjects >= settings.min_subjects]
+    ordered = sorted(shown, key=lambda each: (each.level, each.position, repr(each.value)))
+    counted = kind is not AggregateKind.COUNT_DISTINCT
+    return tuple(
+        Label(
+            each.value,
+            each.level,
+            each.position,
+            round_count(each.count, settings.round_to) if counted else 0,
+        )
+        for each in ordered
+    )
+
+
+def _finest(tree: dict[tuple[int, int], RawLabel], settings: Disclosure) -> list[RawLabel]:
+    """The finest intervals that can be reached by splitting into halves with enough each."""
+
+    def split(level: int, position: int) -> list[RawLabel]:
+        halves = [(level + 1, 2 * position), (level + 1, 2 * position + 1)]
+        found = [tree[half] for half in halves if half in tree]
+        if len(found) == 2 and min(each.subjects for each in found) >= settings.min_subjects:
+            return split(*halves[0]) + split(*halves[1])
+        return [tree[level, position]]
+
+    return split(0, 0) if (0, 0) in tree else []
+
+
+def _without_lone_gap(raw: Sequence[RawLabel], settings: Disclosure) -> list[RawLabel]:
+    """A single hidden bin could be had by subtraction: the smallest shown one hides with it."""
+    shown = [each for each in raw if each.subjects >= settings.min_subjects]
+    hidden = len(raw) - len(shown)
+    if hidden == 1 and len(shown) > 1:
+        shown.remove(min(shown, key=lambda each: (each.count, each.position)))
+    return shown
