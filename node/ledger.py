@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import (
+    URL,
     BigInteger,
     Column,
     LargeBinary,
@@ -48,7 +49,7 @@ _MARKS = Table(
 class Ledger:
     """The ledger of one region. Safe for any number of threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self._engine = create_engine(url)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _make_durable)
@@ -66,8 +67,12 @@ class Ledger:
     @classmethod
     def in_file(cls, file: Path) -> Ledger:
         """A ledger in a SQLite file, readable by its owner only."""
-        file.touch(mode=0o600)
-        return cls(f"sqlite:///{file}")
+        try:
+            file.touch(mode=0o600)
+        except OSError:
+            raise Unavailable("the ledger cannot be opened", code="ledger") from None
+        # A path may hold what a URL would read as its own.
+        return cls(URL.create("sqlite", database=str(file)))
 
     def claim(self, replay_key: bytes, expires_ms: int, now_ms: int) -> None:
         """Use a nonce up, durably. Raises `Refused` by rule `replay` or `clock-set-back`.

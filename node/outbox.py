@@ -63,7 +63,8 @@ class Outbox:
     def drop(self, call: int) -> None:
         """The caller has gone."""
         self._credits.pop(call, None)
-        self._answers.pop(call, None)
+        if self._answers.pop(call, None) is not None:
+            self._turns.remove(call)
 
     async def next(self) -> broker_pb2.NodeFrame:
         """The next frame to send; waits for one."""

@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dataspace.disclosure.rounding import coarse_integer_mean, round_count, significant
+from dataspace.disclosure.rounding import (
+    coarse_integer_mean,
+    coarse_integer_variance,
+    round_count,
+    significant,
+)
 from dataspace.query.partials import Cell, KeyValue, State
 from dataspace.query.product import Disclosure
 
@@ -70,19 +75,23 @@ def _release(raw: RawAggregate, settings: Disclosure) -> State:
         if raw.low >= 0 and raw.high <= 1:
             return _binary(raw, count, settings)
         mean = coarse_integer_mean(int(raw.sum), raw.count, settings.round_to)
-    else:
-        mean = significant(raw.sum / raw.count)
+        spread = raw.variance and coarse_integer_variance(
+            raw.variance, raw.count, settings.round_to
+        )
+        return State(count, mean=mean, variance=spread)
+    mean = significant(raw.sum / raw.count)
     variance = None if raw.variance is None else significant(raw.variance)
     return State(count, mean=mean, variance=variance)
 
 
 def _binary(raw: RawAggregate, count: int, settings: Disclosure) -> State:
     """A 0/1 column is a count of ones: its mean is a ratio of rounded counts."""
-    ones = _part(int(raw.sum or 0), settings)
-    if _part(raw.count - int(raw.sum or 0), settings) == 0:
-        ones = count
-    ones = min(ones, count)
-    share = Decimal(ones) / Decimal(count)
+    exact = int(raw.sum or 0)
+    ones, noughts = _part(exact, settings), _part(raw.count - exact, settings)
+    if ones == noughts == 0:
+        share = Decimal("0.5")  # both parts are small: no more may be told
+    else:
+        share = Decimal(0 if ones == 0 else count if noughts == 0 else min(ones, count)) / count
     variance = None
     if raw.variance is not None:
         variance = significant(share * (1 - share) * count / max(count - 1, 1))

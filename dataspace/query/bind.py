@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from dataspace.errors import Malformed, Place, Refused
+from dataspace.query.outcome_types import check_digits, check_outcomes
 from dataspace.query.product import Column, ColumnType, Offer, Role
 from dataspace.query.tree import (
     Aggregate,
@@ -40,7 +41,9 @@ def bind_query(query: Query, offer: Offer) -> Query:
     where = query.where and binder.condition(query.where)
     keys = tuple(binder.key(key) for key in query.keys)
     aggregates = tuple(binder.aggregate(aggregate) for aggregate in query.aggregates)
-    return replace(query, where=where, keys=keys, aggregates=aggregates)
+    bound = replace(query, where=where, keys=keys, aggregates=aggregates)
+    check_outcomes(bound, [_family_of(key) for key in keys])
+    return bound
 
 
 def type_of(scalar: Scalar) -> ColumnType | None:
@@ -51,14 +54,15 @@ def type_of(scalar: Scalar) -> ColumnType | None:
         case Literal():
             return _literal_type(scalar)
         case CaseWhen():
-            return type_of(scalar.branches[0][1])
+            values = [value for _, value in scalar.branches]
+            return next(filter(None, map(type_of, [*values, scalar.otherwise])), None)
         case Operation():
             if scalar.name in _DATE_PARTS:
                 return ColumnType.INTEGER
             if scalar.name in _ARITHMETIC | _ROUNDING:
                 return _NUMERIC
             if scalar.name in {"coalesce", "nullif"}:
-                return type_of(scalar.arguments[0])
+                return next(filter(None, map(type_of, scalar.arguments)), None)
             return ColumnType.BOOLEAN
 
 
@@ -125,7 +129,7 @@ class _Binder:
             case CaseWhen():
                 branches = tuple((self._bind(c), self._bind(v)) for c, v in scalar.branches)
                 bound_case = CaseWhen(branches, self._bind(scalar.otherwise))
-                self._forbid_measures([v for _, v in branches] + [bound_case.otherwise])
+                self._check_case(bound_case)
                 return bound_case
             case Operation():
                 arguments = tuple(map(self._bind, scalar.arguments))
@@ -178,6 +182,15 @@ class _Binder:
                     place=scalar.place,
                 )
 
+    def _check_case(self, case: CaseWhen) -> None:
+        values = [value for _, value in case.branches] + [case.otherwise]
+        conditions = [condition for condition, _ in case.branches]
+        self._forbid_measures([*conditions, *values])
+        if any(type_of(each) not in {ColumnType.BOOLEAN, None} for each in conditions):
+            raise Malformed("CASE WHEN takes conditions", code="type")
+        if len({_family_of(value) for value in values} - {None}) > 1:
+            raise Malformed("CASE yields values of one type", code="type")
+
     def _check(self, name: str, arguments: tuple[Scalar, ...], place: Place | None) -> None:
         # INVARIANT: a measure meets constants in ranges, and nothing else. Equality, IN and
         # arithmetic on a measure would let a caller walk to a single row.
@@ -190,6 +203,8 @@ class _Binder:
         self._check_types(name, arguments, place)
         if name == "like":
             self._check_like(arguments[0], place)
+        if name == "round":
+            check_digits(arguments[1:])
 
     def _check_like(self, subject: Scalar, place: Place | None) -> None:
         if not isinstance(subject, ColumnRef) or not self._column(subject).text_search:
@@ -214,7 +229,14 @@ class _Binder:
             )
 
 
+def _family_of(scalar: Scalar) -> str | None:
+    kind = type_of(scalar)
+    return None if kind is None else _family(kind)
+
+
 def _family(kind: ColumnType) -> str:
     if kind.numeric:
         return "number"
-    return "time" if kind in {ColumnType.DATE, ColumnType.TIMESTAMP} else kind.value
+    if kind in {ColumnType.DATE, ColumnType.TIMESTAMP}:
+        return "time"
+    return "text" if kind is ColumnType.VARCHAR else kind.value

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,8 +19,8 @@ from typing import Any
 import rfc8785
 
 from dataspace.errors import Unverified
-from dataspace.query.evaluate import CONTEXT, Figure, Row, evaluate, family
-from dataspace.query.partials import Cell, Share, State
+from dataspace.query.evaluate import CONTEXT, Figure, Row, compare, evaluate, family
+from dataspace.query.partials import Cell, Share, State, identity_of
 from dataspace.query.product import Offer
 from dataspace.query.tree import Aggregate, AggregateKind, ColumnRef, Order, Query, Scalar
 
@@ -65,7 +66,11 @@ def combine(query: Query, offer: Offer, shares: Sequence[Share], audience: Seque
     `audience` is the set of regions asked, shares or not: it closes the levels of `region`.
     Raises `Unverified` where a share answers another query.
     """
+    if len({share.region for share in shares}) != len(shares):
+        raise Unverified("a region answers twice", code="partial-region")
     for share in shares:
+        if share.region not in audience:
+            raise Unverified(f"{share.region} was not asked", code="partial-region")
         _check_fits(query, share)
     combined = _merge(query, sorted(shares, key=lambda share: share.region))
     hidden = _hidden_cells(query, offer, combined, audience)
@@ -117,13 +122,28 @@ def _check_fits(query: Query, share: Share) -> None:
         raise Unverified(
             f"the partial of {share.region} answers another query", code="partial-query"
         )
+    for cell in share.cells:
+        for aggregate, state in zip(query.aggregates, cell.states, strict=True):
+            _check_whole(share.region, aggregate.kind, state)
+
+
+def _check_whole(region: str, kind: AggregateKind, state: State) -> None:
+    """INVARIANT: a figure that is missing never counts as nought."""
+    figures = kind not in {
+        AggregateKind.COUNT_ROWS, AggregateKind.COUNT, AggregateKind.COUNT_PERSONS,
+    }  # fmt: skip
+    spread = kind in {AggregateKind.VAR_SAMP, AggregateKind.STDDEV_SAMP}
+    missing = state.sum is None and state.mean is None
+    missing |= spread and state.count > 1 and state.variance is None
+    if figures and state.count and missing:
+        raise Unverified(f"the partial of {region} lacks a figure", code="partial-state")
 
 
 def _merge(query: Query, shares: Sequence[Share]) -> list[_Combined]:
     groups: dict[tuple[Any, ...], list[tuple[str, Cell]]] = {}
     for share in shares:
         for cell in share.cells:
-            identity = tuple((family(key), key) for key in cell.keys)
+            identity = identity_of(cell.keys)
             groups.setdefault(identity, []).append((share.region, cell))
     combined = []
     for members in groups.values():
@@ -194,8 +214,8 @@ def _levels(key: Scalar, offer: Offer, audience: Sequence[str]) -> frozenset[Any
         return None
     if key.name == "region":
         return frozenset(audience)
-    declared = offer.columns[key.name].levels
-    return None if declared is None else frozenset(declared)
+    column = offer.columns[key.name]
+    return None if column.levels is None else frozenset(map(column.typed, column.levels))
 
 
 def _ordered(query: Query, combined: list[_Combined]) -> list[_Combined]:
@@ -228,7 +248,9 @@ def _compare(left: Any, right: Any, *, nulls_first: bool) -> int:
         return (-1 if nulls_first else 1) * (1 if left is None else -1)
     if family(left) != family(right):
         left, right = family(left), family(right)
-    return int(left > right) - int(left < right)
+    if compare("=", left, right):
+        return 0
+    return 1 if compare(">", left, right) else -1
 
 
 def _notes(query: Query, shares: Sequence[Share]) -> tuple[str, ...]:
@@ -240,7 +262,9 @@ def _notes(query: Query, shares: Sequence[Share]) -> tuple[str, ...]:
 def to_json(value: Figure) -> JsonValue:
     """A figure as JSON has it: numbers are numbers, with 12 significant digits where broken."""
     if isinstance(value, Decimal):
-        return float(f"{value:.{SIGNIFICANT_DIGITS - 1}e}")
+        number = float(f"{value:.{SIGNIFICANT_DIGITS - 1}e}")
+        # JSON knows no infinity, and no nought with a sign.
+        return None if math.isinf(number) else number or 0.0
     if isinstance(value, datetime.datetime | datetime.date):
         return value.isoformat()
     return value

@@ -2,6 +2,10 @@
 
 Whole numbers stay whole; everything else is a decimal of 50 digits until the very end,
 so that no answer depends on the order in which nodes came.
+
+Where DuckDB 2.0 gives infinity (`x / 0`) or an error (`x // 0`, `x % 0`), the figure is
+NULL: JSON has no infinity, and an error would depend on data. `//` divides as `/` does,
+save between whole numbers, where it cuts towards zero: both as in DuckDB 2.0.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from dataspace.errors import Malformed
@@ -53,7 +57,7 @@ def evaluate(outcome: Outcome, row: Row) -> Figure:
             arguments = [evaluate(argument, row) for argument in outcome.arguments]
             try:
                 return _apply(outcome.name, arguments)
-            except (TypeError, InvalidOperation, OverflowError):
+            except (TypeError, ArithmeticError):
                 raise Malformed(f"{outcome.name} does not fit its arguments", code="type") from None
 
 
@@ -76,16 +80,17 @@ def _apply(name: str, arguments: Sequence[Any]) -> Figure:
     if any(argument is None for argument in arguments):
         return None
     if name in _COMPARISONS:
-        return _compare(name, arguments[0], arguments[1])
+        return compare(name, arguments[0], arguments[1])
     if name == "nullif":
-        return None if arguments[0] == arguments[1] else arguments[0]
+        return None if compare("=", arguments[0], arguments[1]) else arguments[0]
     if not all(isinstance(a, int | Decimal) and not isinstance(a, bool) for a in arguments):
         raise TypeError
     return _ARITHMETIC[name](*arguments)
 
 
 def _logic(name: str, arguments: Sequence[Any]) -> bool | None:
-    if any(argument not in (True, False, None) for argument in arguments):
+    # Not `in (True, False, None)`: to Python the number 1 is True.
+    if not all(argument is None or isinstance(argument, bool) for argument in arguments):
         raise TypeError
     if name == "not":
         return None if arguments[0] is None else not arguments[0]
@@ -98,7 +103,8 @@ def _logic(name: str, arguments: Sequence[Any]) -> bool | None:
 def _member(arguments: Sequence[Any]) -> bool | None:
     if arguments[0] is None:
         return None
-    if any(arguments[0] == member for member in arguments[1:] if member is not None):
+    members = [member for member in arguments[1:] if member is not None]
+    if any(compare("=", arguments[0], member) for member in members):
         return True
     return None if None in arguments[1:] else False
 
@@ -113,7 +119,8 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _compare(name: str, left: Any, right: Any) -> bool:
+def compare(name: str, left: Any, right: Any) -> bool:
+    """Compare two values of one family. Raises TypeError where they are not."""
     if family(left) != family(right):
         raise TypeError
     if isinstance(left, datetime.date) and type(left) is not type(right):
@@ -127,7 +134,9 @@ def family(value: Figure) -> str:
         return "boolean"
     if isinstance(value, int | float | Decimal):
         return "number"
-    return "time" if isinstance(value, datetime.date) else type(value).__name__
+    if isinstance(value, datetime.date):
+        return "time"
+    return "text" if isinstance(value, str) else type(value).__name__
 
 
 def _moment(value: datetime.date) -> datetime.datetime:
@@ -143,26 +152,34 @@ def _divide(left: Any, right: Any) -> Decimal | None:
 def _whole_divide(left: Any, right: Any) -> Figure:
     if right == 0:
         return None
-    quotient = CONTEXT.divide(Decimal(left), Decimal(right))
-    whole = int(quotient)
-    if isinstance(left, int) and isinstance(right, int):
-        return whole
-    return quotient.to_integral_value(ROUND_FLOOR)
+    if not (isinstance(left, int) and isinstance(right, int)):
+        return _divide(left, right)
+    whole = abs(left) // abs(right)
+    return whole if (left < 0) == (right < 0) else -whole
 
 
 def _modulo(left: Any, right: Any) -> Figure:
     if right == 0:
         return None
-    rest = CONTEXT.remainder(Decimal(left), Decimal(right))
-    return int(rest) if isinstance(left, int) and isinstance(right, int) else rest
+    if isinstance(left, int) and isinstance(right, int):
+        rest = abs(left) % abs(right)
+        return -rest if left < 0 else rest
+    return CONTEXT.remainder(Decimal(left), Decimal(right))
 
 
 def _round(value: Any, digits: Any = 0) -> Figure:
-    if isinstance(value, int):
-        return value
     if not isinstance(digits, int) or abs(digits) > 30:
         raise TypeError
-    return Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, CONTEXT)
+    if isinstance(value, int):
+        return value if digits >= 0 else int(_rounded(Decimal(value), digits))
+    return _rounded(value, digits)
+
+
+def _rounded(value: Decimal, digits: int) -> Decimal:
+    """Halves away from zero. A figure too large to have such digits is round already."""
+    if value.adjusted() + digits >= CONTEXT.prec - 1:
+        return value
+    return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, CONTEXT)
 
 
 def _both(
@@ -183,8 +200,8 @@ _ARITHMETIC: dict[str, Callable[..., Figure]] = {
     "/": _divide,
     "//": _whole_divide,
     "%": _modulo,
-    "neg": lambda a: -a,
-    "abs": abs,
+    "neg": lambda a: -a if isinstance(a, int) else a.copy_negate(),
+    "abs": lambda a: abs(a) if isinstance(a, int) else a.copy_abs(),
     "round": _round,
     "floor": lambda a: a if isinstance(a, int) else a.to_integral_value(ROUND_FLOOR),
     "ceil": lambda a: a if isinstance(a, int) else a.to_integral_value(ROUND_CEILING),

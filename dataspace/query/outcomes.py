@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from dataspace.errors import Malformed
-from dataspace.query.scalars import BINARY, FUNCTIONS, UNARY, ScalarReader
+from dataspace.query.scalars import (
+    BINARY,
+    FUNCTIONS,
+    UNARY,
+    ScalarReader,
+    is_number,
+    negative,
+)
 from dataspace.query.syntax import SyntaxReader
 from dataspace.query.tree import (
     Aggregate,
@@ -85,8 +92,12 @@ class OutcomeReader(SyntaxReader):
             return self._operation(BINARY[type(node)], node.this, node.expression)
         if type(node) in UNARY:
             self.only(node, "this")
-            return self._operation(UNARY[type(node)], node.this)
+            inner = self.read(node.this)
+            if isinstance(node, exp.Neg) and isinstance(inner, Literal) and is_number(inner.value):
+                return negative(inner.value)
+            return OutcomeOperation(UNARY[type(node)], (inner,))
         if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
+            self.only(node, "this", "expression")
             return self._operation("is null", node.this)
         if isinstance(node, exp.Between):
             self.only(node, "this", "low", "high")

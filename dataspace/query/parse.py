@@ -8,28 +8,23 @@ values and as identifiers of one plain form.
 
 from __future__ import annotations
 
-import logging
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, SqlglotError, TokenError
 
-from dataspace.errors import Malformed, Place
+from dataspace.errors import Malformed
 from dataspace.query.outcomes import OutcomeReader
 from dataspace.query.scalars import ScalarReader
+from dataspace.query.statement import read_statement
 from dataspace.query.syntax import SyntaxReader
-from dataspace.query.tree import Literal, Order, Output, Query, Scalar, Source
+from dataspace.query.tree import Literal, Order, Outcome, Output, Query, Scalar, Source
 
 T = TypeVar("T")
 
-MAX_LENGTH = 8_000
-MAX_TOKENS = 2_000
-MAX_DEPTH = 40
-
-# SECURITY: sqlglot warns about what it cannot parse by quoting it; queries stay out of logs.
-logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+MAX_COUNT = 2**53
+_WHOLE = re.compile(r"[0-9]{1,38}")
 
 
 def parse_query(sql: str) -> Query:
@@ -37,44 +32,10 @@ def parse_query(sql: str) -> Query:
 
     Column references are unbound: names are checked against a product by `bind`.
     """
-    _check_bounds(sql)
     try:
-        return _SelectReader(sql).read(_one_statement(sql))
+        return _SelectReader(sql).read(read_statement(sql))
     except RecursionError:
         raise Malformed("the query is nested too deeply", code="too-deep") from None
-
-
-def _check_bounds(sql: str) -> None:
-    if len(sql) > MAX_LENGTH:
-        raise Malformed(f"the query is longer than {MAX_LENGTH} characters", code="too-long")
-    depth = deepest = 0
-    for character in sql:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
-        raise Malformed(f"the query nests deeper than {MAX_DEPTH} brackets", code="too-deep")
-    if any(ord(c) < 32 and c not in "\t\r\n" for c in sql):
-        raise Malformed("the query holds control characters", code="control-character")
-
-
-def _one_statement(sql: str) -> exp.Expr:
-    try:
-        tokens = sqlglot.tokenize(sql, read="duckdb")
-        if len(tokens) > MAX_TOKENS:
-            raise Malformed(f"the query has more than {MAX_TOKENS} words", code="too-long")
-        statements = [s for s in sqlglot.parse(sql, read="duckdb") if s is not None]
-    except ParseError as error:
-        first = error.errors[0] if error.errors else {}
-        line, column = first.get("line"), first.get("col")
-        place = Place(int(line), int(column)) if line and column else None
-        raise Malformed("this is not SQL that can be read", code="syntax", place=place) from None
-    except TokenError:
-        raise Malformed("a quote or comment is not closed", code="syntax") from None
-    except (SqlglotError, ValueError, IndexError, AttributeError, TypeError):
-        raise Malformed("this is not SQL that can be read", code="syntax") from None
-    if len(statements) != 1:
-        raise Malformed("ask with exactly one SELECT statement", code="one-statement")
-    return statements[0]
 
 
 class _SelectReader(SyntaxReader):
@@ -86,7 +47,8 @@ class _SelectReader(SyntaxReader):
         self.only(
             select, "expressions", "from_", "where", "group", "having", "order", "limit", "offset"
         )
-        scalars = ScalarReader(self.sql)
+        source = self._source(select)
+        scalars = ScalarReader(self.sql, source.alias)
         where = self._optional(select, "where", lambda node: scalars.read(node.this))
         keys = self._keys(select, scalars)
         outcomes = OutcomeReader(self.sql, scalars, keys)
@@ -95,7 +57,7 @@ class _SelectReader(SyntaxReader):
         having = self._optional(select, "having", lambda node: outcomes.read(node.this))
         order = self._order(select, outcomes, outputs)
         return Query(
-            source=self._source(select),
+            source=source,
             where=where,
             keys=keys,
             aggregates=tuple(outcomes.aggregates),
@@ -142,15 +104,20 @@ class _SelectReader(SyntaxReader):
         return keys
 
     def _key_node(self, select: exp.Select, node: exp.Expr) -> exp.Expr:
-        """A key may be written as an expression, as an output's place or as its alias."""
+        """A key may be written as an expression, as an output's place or as its alias.
+
+        A column goes before an alias of the same name, as in DuckDB: an alias counts only
+        where what it stands for neither aggregates nor reads a column of that name.
+        """
         if isinstance(node, exp.Literal) and not node.is_string:
-            index = int(node.this) if str(node.this).isdigit() else 0
+            index = _whole(node)
             if not 1 <= index <= len(select.expressions):
                 raise self.refuse(node, "GROUP BY names an output that is not there", "group-key")
             return _unaliased(select.expressions[index - 1])
         if isinstance(node, exp.Column) and not node.args.get("table"):
             for output in select.expressions:
-                if isinstance(output, exp.Alias) and output.alias.lower() == node.name.lower():
+                named = isinstance(output, exp.Alias) and _same_name(output.alias, node.name)
+                if named and not _shadowed(_unaliased(output), node.name):
                     return _unaliased(output)
         return node
 
@@ -188,13 +155,23 @@ class _SelectReader(SyntaxReader):
             raise self.refuse(node, "ORDER BY takes outputs", "order")
         self.only(node, "this", "desc", "nulls_first")
         descending, nulls_first = bool(node.args.get("desc")), bool(node.args.get("nulls_first"))
-        value = outcomes.read(node.this)
-        if isinstance(value, Literal):
-            index = value.value
-            if not isinstance(index, int) or not 1 <= index <= len(outputs):
-                raise self.refuse(node, "ORDER BY names an output that is not there", "order")
-            value = outputs[index - 1].value
-        return Order(value, descending, nulls_first)
+        return Order(self._order_value(node.this, outcomes, outputs), descending, nulls_first)
+
+    def _order_value(
+        self, node: exp.Expr, outcomes: OutcomeReader, outputs: tuple[Output, ...]
+    ) -> Outcome:
+        """An output's place or alias, or an expression; an alias goes first, as in DuckDB."""
+        if isinstance(node, exp.Column) and not node.args.get("table"):
+            for output in outputs:
+                if _same_name(output.name, node.name):
+                    return output.value
+        value = outcomes.read(node)
+        if not isinstance(value, Literal):
+            return value
+        index = _whole(node)
+        if not 1 <= index <= len(outputs):
+            raise self.refuse(node, "ORDER BY names an output that is not there", "order")
+        return outputs[index - 1].value
 
     def _count(self, select: exp.Select, clause: str) -> int | None:
         node = select.args.get(clause)
@@ -202,10 +179,28 @@ class _SelectReader(SyntaxReader):
             return None
         self.only(node, "expression")
         number = node.expression
-        if not isinstance(number, exp.Literal) or number.is_string or not number.this.isdigit():
+        if not isinstance(number, exp.Literal) or number.is_string or _whole(number) < 0:
             raise self.refuse(node, f"{clause.upper()} takes a whole number", clause)
-        return min(int(number.this), 2**53)
+        return min(_whole(number), MAX_COUNT)
 
 
 def _unaliased(node: exp.Expr) -> exp.Expr:
     return node.this if isinstance(node, exp.Alias) else node
+
+
+def _whole(node: exp.Expr) -> int:
+    """The whole number that a literal writes; -1 where it writes another thing."""
+    text = str(node.this)
+    plain = isinstance(node, exp.Literal) and not node.is_string
+    return int(text) if plain and _WHOLE.fullmatch(text) else -1
+
+
+def _same_name(left: str, right: str) -> bool:
+    return left.lower() == right.lower()
+
+
+def _shadowed(node: exp.Expr, name: str) -> bool:
+    if node.find(exp.AggFunc) is not None:
+        return True
+    whole = isinstance(node, exp.Column)
+    return not whole and any(_same_name(each.name, name) for each in node.find_all(exp.Column))

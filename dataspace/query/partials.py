@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import math
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from dataspace.errors import Unverified
 from dataspace.v1 import query_pb2, values_pb2
+
+MAX_FIGURE = 400
+_FIGURE = re.compile(r"-?[0-9]+(\.[0-9]+)?(E[+-][0-9]{1,3})?")
 
 KeyValue = bool | int | float | str | Decimal | datetime.date | datetime.datetime | None
 
@@ -26,7 +31,8 @@ class State:
     variance: Decimal | None = None
 
     def __post_init__(self) -> None:
-        if self.count < 0 or (self.sum is not None and self.mean is not None):
+        two_means = self.sum is not None and self.mean is not None
+        if self.count < 0 or two_means or (self.variance is not None and self.variance < 0):
             raise Unverified("an aggregate state that cannot be", code="partial-state")
 
     @property
@@ -88,7 +94,9 @@ def read_share(partial: query_pb2.Partial) -> Share:
             for s in wire.states
         )
         cells.append(Cell(tuple(map(read_value, wire.keys)), states))
-    if len({tuple(map(repr, cell.keys)) for cell in cells}) != len(cells):
+        if any(not _as_rounded(state, partial.round_to) for state in states):
+            raise Unverified("a partial that is not rounded as it says", code="partial-round")
+    if len({identity_of(cell.keys) for cell in cells}) != len(cells):
         raise Unverified("a partial that shows a cell twice", code="partial-shape")
     return Share(
         region=partial.region,
@@ -99,6 +107,24 @@ def read_share(partial: query_pb2.Partial) -> Share:
     )
 
 
+def _as_rounded(state: State, round_to: int) -> bool:
+    if round_to < 1 or state.count % round_to:
+        return False
+    return state.mean is None if round_to == 1 else state.sum is None
+
+
+def identity_of(keys: tuple[KeyValue, ...]) -> tuple[tuple[str, KeyValue], ...]:
+    """What makes two cells one: to Python alone, true and 1 would be equal."""
+    return tuple(
+        ("boolean" if isinstance(key, bool) else "moment" if _is_moment(key) else "", key)
+        for key in keys
+    )
+
+
+def _is_moment(key: KeyValue) -> bool:
+    return isinstance(key, datetime.datetime)
+
+
 def write_value(value: KeyValue) -> values_pb2.Value:
     """One key value on the wire."""
     match value:
@@ -107,6 +133,8 @@ def write_value(value: KeyValue) -> values_pb2.Value:
         case bool():
             return values_pb2.Value(boolean=value)
         case int():
+            if not -(2**63) <= value < 2**63:
+                return values_pb2.Value(decimal=str(value))
             return values_pb2.Value(integer=value)
         case float():
             return values_pb2.Value(real=value)
@@ -121,24 +149,36 @@ def write_value(value: KeyValue) -> values_pb2.Value:
 
 
 def read_value(wire: values_pb2.Value) -> KeyValue:
-    """One key value from the wire."""
+    """One key value from the wire; one form a value, no other is read."""
     kind = wire.WhichOneof("kind")
+    if kind == "null" and wire.null:
+        return None
     try:
-        match kind:
-            case "boolean" | "integer" | "real" | "text":
-                value: KeyValue = getattr(wire, kind)
-                return value
-            case "decimal":
-                return _decimal(wire.decimal)
-            case "date":
-                return datetime.date.fromisoformat(wire.date)
-            case "timestamp":
-                return datetime.datetime.fromisoformat(wire.timestamp)
-            case "null":
-                return None
+        value = _read(kind, wire)
     except ValueError:
-        pass
-    raise Unverified("a key value that cannot be read", code="partial-value")
+        value = None
+    if value is None:
+        raise Unverified("a key value that cannot be read", code="partial-value")
+    return value
+
+
+def _read(kind: str | None, wire: values_pb2.Value) -> KeyValue:
+    match kind:
+        case "boolean" | "integer" | "text":
+            value: KeyValue = getattr(wire, kind)
+            return value
+        case "real":
+            return wire.real if math.isfinite(wire.real) else None
+        case "decimal":
+            return _decimal(wire.decimal)
+        case "date":
+            date = datetime.date.fromisoformat(wire.date)
+            return date if date.isoformat() == wire.date else None
+        case "timestamp":
+            moment = datetime.datetime.fromisoformat(wire.timestamp)
+            plain = moment.tzinfo is None and moment.isoformat() == wire.timestamp
+            return moment if plain else None
+    return None
 
 
 def _text(number: Decimal | None) -> str:
@@ -148,10 +188,11 @@ def _text(number: Decimal | None) -> str:
 def _decimal(text: str) -> Decimal | None:
     if not text:
         return None
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise Unverified("a figure that is no number", code="partial-value") from None
-    if not number.is_finite() or len(text) > 400:
+    # SECURITY: Decimal() itself also takes signs, blanks, other scripts' digits, and
+    # exponents that overflow whatever is computed from them.
+    if len(text) > MAX_FIGURE or not _FIGURE.fullmatch(text):
+        raise Unverified("a figure that is no plain number", code="partial-value")
+    number = Decimal(text)
+    if abs(number.adjusted()) > MAX_FIGURE:
         raise Unverified("a figure out of range", code="partial-value")
     return number

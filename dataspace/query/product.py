@@ -6,7 +6,10 @@ an unknown key is refused, so that a misspelt protection never passes as absent.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
+import math
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -17,6 +20,15 @@ LevelValue = bool | int | float | str
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+# SECURITY: strict, so that `round_to: true` is no way to write 1, nor "false" one to write no.
+_Whole = Annotated[int, Field(strict=True, ge=1)]
+_Switch = Annotated[bool, Field(strict=True)]
+
+LINKAGE_FIELDS = frozenset({
+    "ric", "hkid", "bir", "mtp", "passport", "other_id", "full_name", "surname", "given_name",
+    "birth_date", "sex", "postcode", "address",
+})  # fmt: skip
 RESERVED_COLUMNS = frozenset({"person", "region"})
 
 
@@ -55,20 +67,52 @@ class Column(_Closed):
     type: ColumnType
     role: Role
     levels: tuple[LevelValue, ...] | None = None
-    bounds: tuple[float, float] | None = None
+    bounds: tuple[_Finite, _Finite] | None = None
     text_search: bool = False
     sensitive: bool = False
     categories: tuple[str, ...] = ()
 
+    def typed(self, level: LevelValue) -> LevelValue | Decimal | datetime.date:
+        """A declared level as cells hold it. Raises ValueError where it is of another type."""
+        text, numeric = isinstance(level, str), not isinstance(level, bool | str)
+        moment = datetime.datetime if self.type is ColumnType.TIMESTAMP else datetime.date
+        if self.type in {ColumnType.DATE, ColumnType.TIMESTAMP} and isinstance(level, str):
+            try:
+                return moment.fromisoformat(level)
+            except ValueError:
+                raise ValueError(f"levels: a level is no {self.type.value}") from None
+        if self.type is ColumnType.DECIMAL and numeric:
+            return Decimal(repr(level))
+        if self.type is ColumnType.INTEGER and isinstance(level, int) and numeric:
+            return level
+        fits = {
+            ColumnType.VARCHAR: text,
+            ColumnType.BOOLEAN: isinstance(level, bool),
+            ColumnType.DOUBLE: numeric,
+        }
+        if not fits.get(self.type, False):
+            raise ValueError(f"levels: a level is no {self.type.value}")
+        return level
+
     @model_validator(mode="after")
     def _consistent(self) -> Column:
-        if self.levels is not None and len(set(map(repr, self.levels))) != len(self.levels):
-            raise ValueError("levels: a level stands twice")
+        if self.levels is not None:
+            if any(not _writable(level) for level in self.levels):
+                raise ValueError("levels: whole numbers up to 2^53, and finite ones")
+            if len(set(map(self.typed, self.levels))) != len(self.levels):
+                raise ValueError("levels: a level stands twice")
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
             raise ValueError("bounds: the lower one must be less than the upper one")
         if self.text_search and self.type is not ColumnType.VARCHAR:
             raise ValueError("text_search is for varchar columns")
         return self
+
+
+def _writable(level: LevelValue) -> bool:
+    """What RFC 8785 can write without loss."""
+    if isinstance(level, int):
+        return abs(level) <= 2**53
+    return not isinstance(level, float) or math.isfinite(level)
 
 
 class Noise(_Closed):
@@ -81,13 +125,19 @@ class Noise(_Closed):
 class Disclosure(_Closed):
     """Disclosure control of one product; the defaults are the design's §7."""
 
-    min_subjects: Annotated[int, Field(ge=5)] = 11
-    round_to: Annotated[int, Field(ge=1)] = 5
-    secondary: bool = True
-    dominance: Annotated[float, Field(gt=0, le=1)] | Literal[False] = 0.9
-    differencing: bool = True
-    max_levels: Annotated[int, Field(ge=1)] | Literal[False] = 40
+    min_subjects: Annotated[int, Field(strict=True, ge=5)] = 11
+    round_to: _Whole = 5
+    secondary: _Switch = True
+    dominance: Annotated[float, Field(strict=True, gt=0, le=1)] | Literal[False] = 0.9
+    differencing: _Switch = True
+    max_levels: _Whole | Literal[False] = 40
     noise: Literal["none"] | Noise = "none"
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> Disclosure:
+        if self.round_to > 2 * self.min_subjects:
+            raise ValueError("round_to: at most twice min_subjects, or a shown count would be 0")
+        return self
 
 
 class Linkage(_Closed):
@@ -95,6 +145,13 @@ class Linkage(_Closed):
 
     fields: dict[str, str]
     match: tuple[tuple[str, ...], ...] | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Linkage:
+        used = {name.removesuffix("~") for keys in self.match or () for name in keys}
+        for name in sorted({*self.fields, *used} - LINKAGE_FIELDS):
+            raise ValueError(f"{name} is no kind of field; see the list in docs/product-file.md")
+        return self
 
 
 class Title(BaseModel):
@@ -142,20 +199,22 @@ class Offer(_Closed):
 class Product(Offer):
     """The whole product file, as it stays at its node."""
 
-    source: str
-    subject: str
+    source: Annotated[str, Field(min_length=1)]
+    subject: Annotated[str, Field(min_length=1)]
     subject_space: str = "default"
     linkage: Linkage | None = None
 
     @model_validator(mode="after")
     def _subject_stays(self) -> Product:
-        if self.subject in self.columns:
+        # SECURITY: engines take `HKID` and `hkid` for one column, and columns are lower-case.
+        if self.subject.lower() in self.columns:
             raise ValueError(f"subject {self.subject!r} never leaves: take it out of columns")
         if self.linkage:
             leaking = sorted(
                 column
                 for column in self.linkage.fields.values()
-                if column in self.columns and self.columns[column].role is not Role.WITHHELD
+                if column.lower() in self.columns
+                and self.columns[column.lower()].role is not Role.WITHHELD
             )
             if leaking:
                 raise ValueError(f"{leaking[0]}: a linkage column may only be listed as withheld")

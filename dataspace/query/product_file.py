@@ -25,6 +25,9 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.value == "<<":
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"a key must be a plain word (line {line})")
             if key_node.value in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"key {key_node.value!r} stands twice (line {line})")
@@ -38,10 +41,12 @@ def parse_product(text: bytes) -> Product:
         raise Malformed("the product file is larger than 1 MB", code="product-file")
     try:
         document = yaml.load(text.decode("utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise Malformed(
             f"the product file is not valid YAML: {error}", code="product-file"
         ) from None
+    except RecursionError:
+        raise Malformed("the product file nests too deeply", code="product-file") from None
     if not isinstance(document, dict):
         raise Malformed("the product file must be a mapping of keys", code="product-file")
     try:

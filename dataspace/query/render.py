@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 
+from dataspace.query.bind import type_of
+from dataspace.query.product import ColumnType
 from dataspace.query.tree import (
     AggregateKind,
     CaseWhen,
@@ -21,10 +24,14 @@ from dataspace.query.tree import (
 )
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+Parameter = LiteralValue | float
+
 _INFIX = {"and", "or", "=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "//", "%"}
 _FUNCTIONS = {
     "abs", "floor", "ceil", "round", "year", "month", "quarter", "day", "coalesce", "nullif",
 }  # fmt: skip
+_PLAIN_SCALE, _PLAIN_DIGITS = 10, 18
+_FAILING = {"+", "-", "*", "/", "//", "%", "neg", "abs", "floor", "ceil", "round"}
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,11 @@ class Rendered:
     """SQL with `?` for each parameter.
 
     Columns: the group keys, `subjects`, then for each aggregate its pieces as `pieces`
-    names them: `subjects`, `count`, `sum`, `low`, `high`, `variance`.
+    names them: `subjects`, `count`, `whole`, `sum`, `low`, `high`, `variance`.
     """
 
     sql: str
-    parameters: tuple[LiteralValue, ...]
+    parameters: tuple[Parameter, ...]
     pieces: tuple[tuple[str, ...], ...]
 
 
@@ -57,7 +64,7 @@ def view_name(product: str) -> str:
 def render(query: Query, region: str) -> Rendered:
     """The SQL of one node's share of a bound query."""
     writer = _Writer(region)
-    keys = [writer.scalar(key) for key in query.keys]
+    keys = [writer.key(key) for key in query.keys]
     columns = [*keys, "count(DISTINCT person)"]
     pieces = []
     for aggregate in query.aggregates:
@@ -73,10 +80,46 @@ def render(query: Query, region: str) -> Rendered:
     return Rendered(sql, tuple(writer.parameters), tuple(pieces))
 
 
+def _computed(scalar: Scalar) -> bool:
+    """Whether a scalar holds an operation that may fail, or leave what is finite."""
+    match scalar:
+        case Literal() | ColumnRef():
+            return False
+        case CaseWhen():
+            parts = [part for branch in scalar.branches for part in branch]
+            return any(map(_computed, [*parts, scalar.otherwise]))
+        case Operation():
+            return scalar.name in _FAILING or any(map(_computed, scalar.arguments))
+
+
+def _without_failing_casts(value: LiteralValue) -> Parameter:
+    """A number to which every column can be compared: one of many digits goes as a double,
+    since a column may overflow where it is cast to so wide a decimal."""
+    if isinstance(value, Decimal):
+        digits, exponent = len(value.as_tuple().digits), int(value.as_tuple().exponent)
+        plain = -_PLAIN_SCALE <= exponent <= 0 and digits <= _PLAIN_DIGITS
+        return value if plain else float(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value)
+    return value
+
+
+def _is_number(scalar: Scalar) -> bool:
+    kind = type_of(scalar)
+    return kind is not None and kind.numeric
+
+
 @dataclass
 class _Writer:
     region: str
-    parameters: list[LiteralValue] = field(default_factory=list)
+    parameters: list[Parameter] = field(default_factory=list)
+
+    def key(self, scalar: Scalar) -> str:
+        """A group key; one that is not finite is NULL, since no answer can hold it."""
+        if not (_computed(scalar) and _is_number(scalar)):
+            return self.scalar(scalar)
+        first, second = self.scalar(scalar), self.scalar(scalar)
+        return f"CASE WHEN isfinite({first}::DOUBLE) THEN {second} END"
 
     def scalar(self, scalar: Scalar) -> str:
         match scalar:
@@ -98,10 +141,17 @@ class _Writer:
     def _parameter(self, value: LiteralValue) -> str:
         if value is None or isinstance(value, bool):
             return {None: "NULL", True: "TRUE", False: "FALSE"}[value]
-        self.parameters.append(value)
+        self.parameters.append(_without_failing_casts(value))
         return "?"
 
     def _operation(self, operation: Operation) -> str:
+        # SECURITY: an error that depends on one row's value (an overflow, a division by
+        # zero) would tell whether the row exists; with TRY it is NULL. Each operation has
+        # its own, since DuckDB takes what stands twice within one TRY out of it.
+        text = self._plain(operation)
+        return f"TRY({text})" if operation.name in _FAILING else text
+
+    def _plain(self, operation: Operation) -> str:
         name, arguments = operation.name, [self.scalar(a) for a in operation.arguments]
         if name in _INFIX:
             return f"({arguments[0]} {name.upper()} {arguments[1]})"
@@ -137,7 +187,10 @@ class _Writer:
         }
         if kind is AggregateKind.COUNT:
             return pieces
-        exact = column.type is not None and column.type.value in {"integer", "decimal"}
+        whole = column.type is ColumnType.INTEGER
+        exact = whole or column.type is ColumnType.DECIMAL
+        if not whole:
+            pieces["whole"] = f"bool_and({x} = floor({x}))"
         # fsum (Kahan) so that the order of summation does not show.
         pieces["sum"] = f"{'sum' if exact else 'fsum'}({x})::VARCHAR"
         pieces["low"], pieces["high"] = f"min({x})::VARCHAR", f"max({x})::VARCHAR"

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from typing import TypeGuard
 
 from sqlglot import exp
 
 from dataspace.query.syntax import SyntaxReader
-from dataspace.query.tree import CaseWhen, ColumnRef, Literal, Operation, Scalar
+from dataspace.query.tree import CaseWhen, ColumnRef, Literal, LiteralValue, Operation, Scalar
 
 MAX_STRING = 500
 MAX_DIGITS = 38
+MAX_EXPONENT = 300
+_NUMBER = re.compile(r"[0-9]*\.?[0-9]+([eE][+-]?[0-9]{1,4})?|[0-9]+\.")
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?"
+)
 
 BINARY: dict[type[exp.Expr], str] = {
     exp.And: "and",
@@ -42,6 +49,11 @@ FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.Day: ("day", ("this",)),
     exp.Nullif: ("nullif", ("this", "expression")),
 }
+_DATES: dict[exp.DType, Callable[[str], datetime.date]] = {
+    exp.DType.DATE: datetime.date.fromisoformat,
+    exp.DType.TIMESTAMP: datetime.datetime.fromisoformat,
+    exp.DType.TIMESTAMPNTZ: datetime.datetime.fromisoformat,
+}
 # What the DuckDB dialect adds by itself and means nothing to us.
 _NOISE: dict[type[exp.Expr], set[str]] = {
     exp.Div: {"typed", "safe"},
@@ -50,8 +62,22 @@ _NOISE: dict[type[exp.Expr], set[str]] = {
 }
 
 
+def is_number(value: LiteralValue) -> TypeGuard[int | Decimal]:
+    """Whether a literal is a number; to Python alone, true is one."""
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def negative(value: int | Decimal) -> Literal:
+    """Not `-value`: that would round to the context's 28 digits."""
+    return Literal(value.copy_negate() if isinstance(value, Decimal) else -value)
+
+
 class ScalarReader(SyntaxReader):
     """Reads scalars; every branch checks that it has read the whole node."""
+
+    def __init__(self, sql: str, alias: str) -> None:
+        super().__init__(sql)
+        self._alias = alias
 
     def read(self, node: exp.Expr) -> Scalar:
         """One scalar. Raises `Malformed` at its place."""
@@ -93,16 +119,17 @@ class ScalarReader(SyntaxReader):
 
     def _negated(self, node: exp.Expr) -> Scalar:
         inner = self.read(node.this)
-        if isinstance(node, exp.Neg) and isinstance(inner, Literal):
-            value = inner.value
-            if isinstance(value, int | Decimal) and not isinstance(value, bool):
-                return Literal(-value)
+        if isinstance(node, exp.Neg) and isinstance(inner, Literal) and is_number(inner.value):
+            return negative(inner.value)
         return Operation(UNARY[type(node)], (inner,), self.place(node))
 
     def _column(self, node: exp.Column) -> ColumnRef:
         self.only(node, "this", "table")
         table = self.identifier(node.args["table"]) if node.args.get("table") else ""
-        return ColumnRef(self.identifier(node.this), table, place=self.place(node))
+        if table not in {"", self._alias}:
+            raise self.refuse(node, f"{table} is not in FROM", "unknown-table")
+        # One table, so that `p.region` and `region` are one and the same key.
+        return ColumnRef(self.identifier(node.this), place=self.place(node))
 
     def literal(self, node: exp.Literal) -> Literal:
         """A number or a string, of bounded size."""
@@ -113,11 +140,10 @@ class ScalarReader(SyntaxReader):
             return Literal(text)
         if len(text) > MAX_DIGITS:
             raise self.refuse(node, f"a number of over {MAX_DIGITS} digits", "literal")
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            raise self.refuse(node, "not a plain number", "literal") from None
-        if not number.is_finite() or abs(number.adjusted()) > 300:
+        if not _NUMBER.fullmatch(text):
+            raise self.refuse(node, "not a plain number", "literal")
+        number = Decimal(text)
+        if abs(number.adjusted()) > MAX_EXPONENT:
             raise self.refuse(node, "a number out of range", "literal")
         return Literal(int(text) if text.isdigit() else number)
 
@@ -164,14 +190,19 @@ class ScalarReader(SyntaxReader):
     def _date(self, node: exp.Cast) -> Literal:
         """`DATE '2020-01-31'` and `TIMESTAMP '…'`: constants only; no other cast exists."""
         self.only(node, "this", "to")
-        target = node.to.this
-        if isinstance(node.this, exp.Literal) and node.this.is_string:
-            try:
-                if target is exp.DataType.Type.DATE:
-                    return Literal(datetime.date.fromisoformat(node.this.this))
-                if target is exp.DataType.Type.TIMESTAMP:
-                    moment = datetime.datetime.fromisoformat(node.this.this)
-                    return Literal(moment.replace(tzinfo=None))
-            except ValueError:
-                raise self.refuse(node, "not a date; write DATE '2020-01-31'", "date") from None
-        raise self.refuse(node, "CAST is not in the language, save for constant dates", "unlisted")
+        self.only(node.to, "this")
+        read = _DATES.get(node.to.this)
+        if read is None or not isinstance(node.this, exp.Literal) or not node.this.is_string:
+            raise self.refuse(
+                node, "CAST is not in the language, save for constant dates", "unlisted"
+            )
+        text = str(node.this.this)
+        try:
+            if not _MOMENT.fullmatch(text):
+                raise ValueError
+            return Literal(read(text))
+        except ValueError:
+            raise self.refuse(
+                node, "not a date; write DATE '2020-01-31' or TIMESTAMP '2020-01-31 09:30:00'",
+                "date",
+            ) from None  # fmt: skip

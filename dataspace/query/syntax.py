@@ -7,6 +7,7 @@ import re
 from sqlglot import exp
 
 from dataspace.errors import Malformed, Place
+from dataspace.query.statement import place_of
 
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -16,15 +17,20 @@ class SyntaxReader:
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
+        self._starts: dict[int, int | None] = {}
 
     def place(self, node: exp.Expr) -> Place | None:
         """Line and column (from 1) where the node, or its first marked child, begins."""
-        starts = [n.meta["start"] for n in node.walk() if "start" in n.meta]
-        if not starts:
-            return None
-        start = min(starts)
-        before = self.sql[:start]
-        return Place(before.count("\n") + 1, start - (before.rfind("\n") + 1) + 1)
+        start = self._start(node)
+        return None if start is None else place_of(self.sql, start)
+
+    def _start(self, node: exp.Expr) -> int | None:
+        """Remembered, so that naming the place of every node stays linear in the text."""
+        if id(node) not in self._starts:
+            below = [self._start(child) for child in node.iter_expressions()]
+            marks = [mark for mark in [node.meta.get("start"), *below] if mark is not None]
+            self._starts[id(node)] = min(marks, default=None)
+        return self._starts[id(node)]
 
     def refuse(self, node: exp.Expr, message: str, code: str) -> Malformed:
         """The error for a node, with its place."""
@@ -43,7 +49,8 @@ class SyntaxReader:
         if not isinstance(node, exp.Identifier):
             raise self.refuse(node, "a plain name is expected here", "identifier")
         name = str(node.this)
-        name = name if node.args.get("quoted") else name.lower()
+        # SECURITY: the Kelvin sign, say, becomes a plain k in lower case: ASCII comes first.
+        name = name if node.args.get("quoted") or not name.isascii() else name.lower()
         if not _IDENTIFIER.fullmatch(name):
             raise self.refuse(
                 node, "names are lower-case letters a-z, digits and underscores", "identifier"

@@ -22,6 +22,7 @@ from dataspace.query.product import ColumnType
 from dataspace.query.render import Rendered
 from dataspace.query.tree import Query
 
+_INTERRUPT_AGAIN = 0.05
 _LOCKED_DOWN = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -73,20 +74,13 @@ class Engine:
         `query-timeout`, `query-cancelled` or `engine-error`.
         """
         cursor = self._connection.cursor()
-        late = threading.Event()
-
-        def expire() -> None:
-            late.set()
-            cursor.interrupt()
-
-        register(cursor.interrupt)
-        timer = threading.Timer(self._limits.seconds, expire)
-        timer.daemon = True
-        timer.start()
+        watch = _Watch(cursor, self._limits.seconds)
         try:
+            register(watch.cancel)
+            watch.start()
             rows = cursor.execute(rendered.sql, list(rendered.parameters)).fetchall()
         except duckdb.InterruptException:
-            if late.is_set():
+            if watch.late:
                 raise Unavailable(
                     f"the query took longer than {self._limits.seconds:g} s; ask for less",
                     code="query-timeout",
@@ -96,9 +90,43 @@ class Engine:
             # SECURITY: the engine's text may quote values of rows.
             raise Unavailable("the engine could not answer", code="engine-error") from None
         finally:
-            timer.cancel()
+            watch.finish()
             cursor.close()
         return tuple(_raw_cell(query, rendered, row) for row in rows)
+
+
+class _Watch:
+    """Interrupts a cursor when it is late or cancelled, again and again until it has ended:
+    an interrupt that comes before the engine has begun is lost on it."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> None:
+        self.late = False
+        self._cursor = cursor
+        self._seconds = seconds
+        self._wake = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin to count the time."""
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """The caller has gone. Does nothing once the query has ended."""
+        self._wake.set()
+
+    def finish(self) -> None:
+        """The query has ended; nothing touches the cursor afterwards."""
+        self._ended.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        self.late = not self._wake.wait(self._seconds)
+        while not self._ended.is_set():
+            self._cursor.interrupt()
+            self._ended.wait(_INTERRUPT_AGAIN)
 
 
 def _raw_cell(query: Query, rendered: Rendered, row: tuple[Any, ...]) -> RawCell:
@@ -117,7 +145,7 @@ def _raw_cell(query: Query, rendered: Rendered, row: tuple[Any, ...]) -> RawCell
                 low=_decimal(values.get("low")),
                 high=_decimal(values.get("high")),
                 variance=_decimal(values.get("variance")),
-                integral=integral,
+                integral=integral or values.get("whole") is True,
             )
         )
     return RawCell(tuple(row[:width]), int(row[width]), tuple(aggregates))

@@ -25,11 +25,14 @@ _DATES = (
 )  # fmt: skip
 
 
+_TYPES = {"date": pa.date32(), "birth_date": pa.date32(), "value": pa.float64()}
+
+
 def is_fhir(file: Path) -> bool:
     """Whether the file's first object is a FHIR resource."""
-    with file.open(encoding="utf-8") as opened:
+    with file.open("rb") as opened:
         start = opened.read(4096)
-    return '"resourceType"' in start
+    return b'"resourceType"' in start
 
 
 def table_of(file: Path) -> pa.Table:
@@ -50,17 +53,23 @@ def table_of(file: Path) -> pa.Table:
             code="data-file",
         )
     columns = sorted({name for row in rows for name in row})
-    return pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows])
+    # Typed by name: a column that is empty throughout would have no type of its own.
+    schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in columns])
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def _resources(file: Path) -> Iterator[Any]:
-    text = file.read_text(encoding="utf-8")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Malformed(f"{file.name} is not UTF-8; nothing was loaded", code="data-file") from None
     try:
         whole = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         whole = None
     if isinstance(whole, dict) and whole.get("resourceType") == "Bundle":
-        yield from (entry.get("resource") for entry in whole.get("entry", []))
+        entries = whole.get("entry") or []
+        yield from (entry.get("resource") if isinstance(entry, dict) else None for entry in entries)
         return
     if whole is not None:
         yield whole
@@ -69,12 +78,12 @@ def _resources(file: Path) -> Iterator[Any]:
         if line.strip():
             try:
                 yield json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise _malformed(file, number, "is not JSON") from None
 
 
 def _row(resource: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": resource["id"]}
+    row: dict[str, Any] = {"id": str(resource["id"])}
     if resource["resourceType"] == "Patient":
         return row | _patient(resource)
     subject = resource.get("subject") or resource.get("patient")
@@ -88,13 +97,13 @@ def _row(resource: dict[str, Any]) -> dict[str, Any]:
     if coded:
         coding = coded["coding"][0]
         row |= {
-            "code": coding["code"],
-            "code_system": coding.get("system"),
-            "display": coding.get("display") or coded.get("text"),
+            "code": str(coding["code"]),
+            "code_system": _text(coding.get("system")),
+            "display": _text(coding.get("display") or coded.get("text")),
         }
     quantity = resource.get("valueQuantity")
     if quantity:
-        row |= {"value": float(quantity["value"]), "unit": quantity.get("unit")}
+        row |= {"value": float(quantity["value"]), "unit": _text(quantity.get("unit"))}
     row["status"] = _status(resource)
     row["date"] = _date(next((resource[name] for name in _DATES if name in resource), None))
     return row
@@ -103,14 +112,14 @@ def _row(resource: dict[str, Any]) -> dict[str, Any]:
 def _patient(resource: dict[str, Any]) -> dict[str, Any]:
     name = (resource.get("name") or [{}])[0]
     row = {
-        "family": name.get("family"),
+        "family": _text(name.get("family")),
         "given": " ".join(name.get("given", [])) or None,
-        "gender": resource.get("gender"),
+        "gender": _text(resource.get("gender")),
         "birth_date": _date(resource.get("birthDate")),
     }
     for identifier in resource.get("identifier", []):
         system = str(identifier.get("system", "identifier")).rstrip("/:")
-        row[system.replace(":", "/").rpartition("/")[2].lower()] = identifier["value"]
+        row[system.replace(":", "/").rpartition("/")[2].lower()] = str(identifier["value"])
     return row
 
 
@@ -118,8 +127,11 @@ def _status(resource: dict[str, Any]) -> str | None:
     clinical = resource.get("clinicalStatus")
     if isinstance(clinical, dict):
         return str(clinical["coding"][0]["code"])
-    status = resource.get("status")
-    return None if status is None else str(status)
+    return _text(resource.get("status"))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _date(text: str | None) -> datetime.date | None:

@@ -26,6 +26,9 @@ SQL_TYPES: dict[ColumnType, str] = {
     ColumnType.TIMESTAMP: "TIMESTAMP",
 }
 
+# A number with a fraction must not pass for a whole one.
+_CSV_TYPES = {ColumnType.INTEGER: "DECIMAL(38, 10)"}
+
 
 def quoted(name: str) -> str:
     """An identifier of the operator's, quoted."""
@@ -77,11 +80,13 @@ def _read_csv(
     connection: duckdb.DuckDBPyConnection, product: Product, file: Path, verb: str
 ) -> None:
     header = connection.execute(
-        "SELECT columns FROM sniff_csv(?, sample_size = 1000)", [str(file)]
+        "SELECT columns FROM sniff_csv(?, header = true, sample_size = 1000)", [str(file)]
     ).fetchone()
     present = {column["name"] for column in header[0]} if header else set()
     wanted = {
-        name: SQL_TYPES[column.type] for name, column in product.columns.items() if name in present
+        name: _CSV_TYPES.get(column.type, SQL_TYPES[column.type])
+        for name, column in product.columns.items()
+        if name in present
     }
     wanted |= {
         name: "VARCHAR"
@@ -91,27 +96,58 @@ def _read_csv(
     types = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in sorted(wanted.items()))
     option = f", types = {{{types}}}" if types else ""
     connection.execute(
-        f"{verb} SELECT * FROM read_csv(?, header = true, sample_size = -1, nullstr = ['', 'NA'], "
+        "CREATE OR REPLACE TEMP TABLE staged AS "
+        f"SELECT * FROM read_csv(?, header = true, sample_size = -1, nullstr = ['', 'NA'], "
         f"store_rejects = true{option})",
         [str(file)],
     )
+    _refuse_rejected(connection, product, file)
+    whole = [
+        name
+        for name, column in product.columns.items()
+        if name in present and column.type is ColumnType.INTEGER
+    ]
+    for name in whole:
+        _refuse_broken(connection, file, name)
+    casts = ", ".join(f"{quoted(name)}::BIGINT AS {quoted(name)}" for name in whole)
+    replaced = f" REPLACE ({casts})" if casts else ""
+    connection.execute(f"{verb} SELECT *{replaced} FROM staged")
+    connection.execute("DROP TABLE staged")
+
+
+def _refuse_broken(connection: duckdb.DuckDBPyConnection, file: Path, name: str) -> None:
+    """Refuse 1.5 in a column of whole numbers: the engine would round it to 2."""
+    x = quoted(name)
+    found = connection.execute(
+        f"SELECT min(rowid) FROM staged WHERE {x} <> trunc({x}) "
+        f"OR {x} NOT BETWEEN {-(2**63)} AND {2**63 - 1}"
+    ).fetchone()
+    if found and found[0] is not None:
+        raise _bad_value(file, int(found[0]) + 2, name, "is not of type integer")
+
+
+def _refuse_rejected(connection: duckdb.DuckDBPyConnection, product: Product, file: Path) -> None:
     rejected = connection.execute(
         "SELECT line, column_name, error_type FROM reject_errors ORDER BY line LIMIT 1"
     ).fetchone()
     if rejected:
         line, column, kind = rejected
         what = {
-            "CAST": f"is not a {product.columns[column].type.value}"
+            "CAST": f"is not of type {product.columns[column].type.value}"
             if column in product.columns
             else "has the wrong type",
             "MISSING COLUMNS": "is missing",
             "TOO MANY COLUMNS": "is one too many",
         }.get(str(kind), "cannot be read")
-        raise Malformed(
-            f"{file.name}: row {line - 1} (line {line} of the file), column {column}: "
-            f"the value {what}; nothing was loaded",
-            code="data-value",
-        )
+        raise _bad_value(file, line, column, what)
+
+
+def _bad_value(file: Path, line: int, column: str, what: str) -> Malformed:
+    return Malformed(
+        f"{file.name}: row {line - 1} (line {line} of the file), column {column}: "
+        f"the value {what}; nothing was loaded",
+        code="data-value",
+    )
 
 
 def _text(value: str) -> str:

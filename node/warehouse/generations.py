@@ -80,8 +80,9 @@ class Generations:
                 code="load-busy",
             ) from None
         try:
-            draft = self._draft()
+            draft = self._next()
             try:
+                self._fill(draft)
                 yield draft
             finally:
                 current = self.current()
@@ -96,7 +97,8 @@ class Generations:
             if file.is_file():
                 with file.open("rb") as opened:
                     os.fsync(opened.fileno())
-        sync_directory(generation.path)
+        for folder in (generation.path / "products", generation.path / "offers", generation.path):
+            sync_directory(folder)
         draft = self.root / f"{POINTER}.new"
         write_synced(draft, generation.name.encode())
         draft.rename(self.root / POINTER)
@@ -108,13 +110,15 @@ class Generations:
             if folder.name < keep:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _draft(self) -> Generation:
-        numbers = [int(folder.name[1:]) for folder in self.root.glob("g[0-9]*")]
-        draft = Generation(self.root / f"g{max(numbers, default=0) + 1:06d}")
+    def _next(self) -> Generation:
+        names = [folder.name[1:] for folder in self.root.glob("g[0-9]*")]
+        numbers = [int(name) for name in names if name.isdecimal()]
+        return Generation(self.root / f"g{max(numbers, default=0) + 1:06d}")
+
+    def _fill(self, draft: Generation) -> None:
         current = self.current()
         if current is None:
             (draft.path / "products").mkdir(parents=True)
             (draft.path / "offers").mkdir()
         else:
             shutil.copytree(current.path, draft.path)
-        return draft

@@ -17,6 +17,7 @@ from dataspace.query.render import quote, view_name
 from node.warehouse.files import SQL_TYPES, quoted, read_files
 from node.warehouse.generations import Generation
 
+MAX_MAGNITUDE = 1e100
 _FITS: dict[ColumnType, tuple[str, ...]] = {
     ColumnType.INTEGER: ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UTINYINT", "USMALLINT",
                          "UINTEGER"),
@@ -36,14 +37,27 @@ def build(
 
     Raises `Malformed` naming row, column or key.
     """
-    connection = duckdb.connect(str(generation.database))
+    connection = duckdb.connect(
+        str(generation.database), config={"python_enable_replacements": "false"}
+    )
     try:
         if data:
             read_files(connection, product, data)
+        # A view that reads files would load here and fail at every query.
+        connection.execute("SET enable_external_access = false")
         _make_view(connection, product)
         _check(connection, product)
+        _check_others(connection, product)
         rows = connection.execute(f"SELECT count(*) FROM {view_name(product.product)}").fetchone()
         connection.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        # SECURITY: the engine's text may quote values.
+        kind = type(error).__name__.removesuffix("Exception")
+        raise Malformed(
+            f"{product.product}: the data cannot be read as the product file says ({kind}); "
+            "nothing was loaded",
+            code="product-data",
+        ) from None
     finally:
         connection.close()
     (generation.path / "products" / f"{product.product}.yaml").write_bytes(file)
@@ -58,14 +72,17 @@ def _make_view(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
         for name, column in product.columns.items()
     )
     # The operator's own view over local tables: trusted, and fixed when it is loaded.
+    source = product.source.strip().removesuffix(";")
     statement = (
         f"CREATE OR REPLACE VIEW {view_name(product.product)} AS "
-        f"SELECT {quoted(product.subject)} AS person, {columns} FROM ({product.source})"
+        f"SELECT {quoted(product.subject)} AS person, {columns} FROM ({source}\n)"
     )
     try:
-        if len(duckdb.extract_statements(statement)) != 1:
+        # SECURITY: each alone, so that no bracket of the source closes ours.
+        alone = duckdb.extract_statements(source)
+        if len(alone) != 1 or alone[0].type != duckdb.StatementType.SELECT:
             raise Malformed("source must be one SELECT", code="product-source")
-        described = connection.execute(f"DESCRIBE ({product.source})").fetchall()
+        described = connection.execute(f"DESCRIBE ({source}\n)").fetchall()
         _check_columns(product, {str(row[0]): str(row[1]) for row in described})
         connection.execute(statement)
     except duckdb.Error as error:
@@ -110,13 +127,36 @@ def _check(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
         _check_bounds(connection, view, name, column)
 
 
+def _check_others(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
+    """A new local table must not break the views of products loaded before."""
+    views = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE schema_name = 'offered' ORDER BY view_name"
+    ).fetchall()
+    for (view,) in views:
+        name = str(view).removeprefix("offer:")
+        try:
+            connection.execute(f"SELECT * FROM {view_name(name)} LIMIT 0")
+        except duckdb.Error:
+            raise Malformed(
+                f"loading {product.product} would break {name}, which reads the same table; "
+                "keep the table's columns and types",
+                code="product-source",
+            ) from None
+
+
 def _check_bounds(
     connection: duckdb.DuckDBPyConnection, view: str, name: str, column: Column
 ) -> None:
     if column.type is ColumnType.DOUBLE:
+        # SECURITY: no sum or variance may run over, since an error would tell of the row.
         _refuse_first(
-            connection, view, f"NOT isfinite({quote(name)})", [], f"column {name}",
-            "holds a number that is not finite",
+            connection, view, f"NOT (abs({quote(name)}) <= {MAX_MAGNITUDE:g})", [],
+            f"column {name}", "holds a number that is not finite or out of range",
+        )  # fmt: skip
+    if column.type in {ColumnType.DATE, ColumnType.TIMESTAMP}:
+        _refuse_first(
+            connection, view, f"year({quote(name)}) NOT BETWEEN 1 AND 9999 "
+            f"OR NOT isfinite({quote(name)})", [], f"column {name}", "holds a date out of range",
         )  # fmt: skip
     if column.bounds is not None and column.type.numeric:
         condition = f"{quote(name)} NOT BETWEEN ? AND ?"
