@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ POINTER = "admin.path"
 
 async def serve(run_folder: Path, handle: Handler) -> asyncio.Server:
     """Listen; the socket's path is noted beside it, since such paths have to be short."""
+    forget(run_folder)
     path = run_folder / "admin.sock"
     if len(os.fsencode(path)) > 100:
         path = Path(tempfile.mkdtemp(prefix="gba-")) / "admin.sock"
@@ -36,6 +38,20 @@ async def serve(run_folder: Path, handle: Handler) -> asyncio.Server:
         os.umask(previous)
     (run_folder / POINTER).write_text(str(path))
     return server
+
+
+def forget(run_folder: Path) -> None:
+    """Take away the socket that was noted last, and the directory that was made for it."""
+    pointer = run_folder / POINTER
+    try:
+        path = Path(pointer.read_text())
+    except FileNotFoundError:
+        return
+    path.unlink(missing_ok=True)
+    if path.parent != run_folder:
+        with suppress(OSError):
+            path.parent.rmdir()
+    pointer.unlink()
 
 
 async def _talk(

@@ -82,6 +82,7 @@ class Node:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
         local.close()
+        admin.forget(run_folder)
         task.cancel()
         self.gatekeeper.recorder.log.close()
         write_state(run_folder, stage="stopped")
