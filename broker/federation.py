@@ -29,8 +29,8 @@ from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import Decision, decide
 from dataspace.policy.store import PolicyStore
 from dataspace.query.bind import bind_query
-from dataspace.query.combine import combine
-from dataspace.query.partials import read_share
+from dataspace.query.combine import check_fits, combine
+from dataspace.query.partials import Share, read_share
 from dataspace.query.tree import Query
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
@@ -51,7 +51,7 @@ class _Heard:
 
     region: str
     answer: query_pb2.NodeAnswer | None
-    checked: CheckedAnswer | None
+    share: Share | None
     outcome: query_pb2.NodeOutcome
 
 
@@ -86,21 +86,33 @@ class Federation:
             return
         heard: list[_Heard] = []
         deadline = min(seconds, self.query_seconds)
-        bundle = None
+        event: query_pb2.QueryEvent | None = None
         try:
-            async for event in self._ask_all(asked, envelope, sorted(offers), deadline):
-                if isinstance(event, query_pb2.Progress):
-                    yield query_pb2.QueryEvent(progress=event)
+            async for each in self._ask_all(asked, query, envelope, sorted(offers), deadline):
+                if isinstance(each, query_pb2.Progress):
+                    yield query_pb2.QueryEvent(progress=each)
                 else:
-                    heard.append(event)
-            bundle = await self._release(asked, query, heard)
+                    heard.append(each)
+            event = await self._outcome(asked, query, heard)
         finally:
-            if bundle is None:
+            if event is None:
                 # The caller has gone; this call may not wait any more, but it is recorded.
                 task = asyncio.create_task(self._record("query.cancelled", facts, {}))
                 self._recording.add(task)
                 task.add_done_callback(self._recording.discard)
-        yield query_pb2.QueryEvent(release=bundle)
+        yield event
+
+    async def _outcome(
+        self, asked: Asked, query: Query, heard: list[_Heard]
+    ) -> query_pb2.QueryEvent:
+        if not asked.request.explain:
+            return query_pb2.QueryEvent(release=await self._release(asked, query, heard))
+        heard = sorted(heard, key=lambda each: each.region)
+        explanations = query_pb2.Explanations(
+            answers=[each.answer for each in heard if each.answer is not None],
+            nodes=[each.outcome for each in heard],
+        )
+        return query_pb2.QueryEvent(explanations=explanations)
 
     def _decide(
         self,
@@ -137,7 +149,8 @@ class Federation:
         }
         body["decisions"] = [json.loads(decision.to_json()) for decision in decisions]
         for decision in decisions:
-            decision.require()
+            if not asked.request.explain:
+                decision.require()
         return asked, query, offers
 
     def _decisions(
@@ -153,11 +166,11 @@ class Federation:
         ]
 
     async def _ask_all(
-        self, asked: Asked, envelope: Envelope, regions: list[str], seconds: float
+        self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], seconds: float
     ) -> AsyncIterator[query_pb2.Progress | _Heard]:
         merged: asyncio.Queue[query_pb2.Progress | _Heard] = asyncio.Queue()
         tasks = [
-            asyncio.create_task(self._ask_one(asked, envelope, region, seconds, merged))
+            asyncio.create_task(self._ask_one(asked, query, envelope, region, seconds, merged))
             for region in regions
         ]
         try:
@@ -175,6 +188,7 @@ class Federation:
     async def _ask_one(
         self,
         asked: Asked,
+        query: Query,
         envelope: Envelope,
         region: str,
         seconds: float,
@@ -182,7 +196,7 @@ class Federation:
     ) -> None:
         try:
             async with asyncio.timeout(seconds):
-                merged.put_nowait(await self._converse(asked, envelope, region, seconds, merged))
+                merged.put_nowait(await self._converse(asked, query, envelope, region, seconds, merged))
         except TimeoutError:
             merged.put_nowait(_silent(region, "timeout", f"no answer within {seconds:g} s"))
         except Unverified as error:
@@ -194,6 +208,7 @@ class Federation:
     async def _converse(
         self,
         asked: Asked,
+        query: Query,
         envelope: Envelope,
         region: str,
         seconds: float,
@@ -211,7 +226,9 @@ class Federation:
                 checked = await asyncio.to_thread(
                     check_answer, heard, region, asked.digest, self.trust, now_ms()
                 )
-                return _Heard(region, heard, checked, _outcome(checked))
+                # What does not fit the question is its region's fault, and stops no other.
+                share = _share_of(asked, query, checked)
+                return _Heard(region, heard, share, _outcome(checked))
         finally:
             await conversation.aclose()  # type: ignore[attr-defined]  # an async generator
         raise Unavailable("went away", code="node-gone")
@@ -220,11 +237,7 @@ class Federation:
         self, asked: Asked, query: Query, heard: list[_Heard]
     ) -> query_pb2.ReleaseBundle:
         heard = sorted(heard, key=lambda each: each.region)
-        shares = [
-            read_share(each.checked.partial)
-            for each in heard
-            if each.checked is not None and each.checked.partial is not None
-        ]
+        shares = [each.share for each in heard if each.share is not None]
         answer = combine(query, shares, asked.audience)
         release = query_pb2.Release(
             request_sha256=asked.digest,
@@ -275,6 +288,19 @@ class Federation:
         receipt = await asyncio.to_thread(self.recorder.record, kind, now_ms(), facts, body or None)
         _LOG.info(kind, request=str(facts["request_sha256"])[:16], outcome=facts.get("outcome", ""))
         return receipt
+
+
+def _share_of(asked: Asked, query: Query, checked: CheckedAnswer) -> Share | None:
+    """The share in a verified answer. Raises `Unverified` where it is not to this question."""
+    if (checked.explanation is not None) != (
+        asked.request.explain and checked.refusal is None
+    ):
+        raise Unverified("an answer of another kind than was asked for", code="partial-kind")
+    if checked.partial is None:
+        return None
+    share = read_share(checked.partial)
+    check_fits(query, share)
+    return share
 
 
 def _outcome(checked: CheckedAnswer) -> query_pb2.NodeOutcome:

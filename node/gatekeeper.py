@@ -34,6 +34,7 @@ from dataspace.query.tree import Query
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from node.catalogue import Catalogue
+from node.explaining import explanation
 from node.ledger import Ledger
 
 _LOG = structlog.get_logger("node.gatekeeper")
@@ -102,7 +103,7 @@ class Gatekeeper:
         # A load may swap the catalogue meanwhile: one request sees one catalogue.
         catalogue = self.catalogue
         try:
-            partial = self._partial(envelope, catalogue, facts, report, cancellation)
+            made = self._made(envelope, catalogue, facts, report, cancellation)
         except DataspaceError as error:
             report("refused", 1.0)
             return self._refuse(error, facts)
@@ -111,20 +112,24 @@ class Gatekeeper:
             _LOG.error("gate.internal", kind=type(error).__name__)
             report("refused", 1.0)
             return self._refuse(Unavailable("the node failed inside", code="internal"), facts)
-        body = seal(partial, self.identity)
-        facts.fields |= {"outcome": "released", "cells": len(partial.cells)}
-        answer = self._record("query.released", body, facts)
+        body = seal(made, self.identity)
+        if isinstance(made, query_pb2.Explanation):
+            facts.fields["outcome"] = "explained"
+            answer = self._record("query.explained", body, facts)
+        else:
+            facts.fields |= {"outcome": "released", "cells": len(made.cells)}
+            answer = self._record("query.released", body, facts)
         report("released", 1.0)
         return answer
 
-    def _partial(
+    def _made(
         self,
         envelope: Envelope,
         catalogue: Catalogue,
         facts: _Facts,
         report: Report,
         cancellation: Cancellation,
-    ) -> query_pb2.Partial:
+    ) -> query_pb2.Partial | query_pb2.Explanation:
         report("received", 0.0)
         moment = now_ms()
         opened = open_request(envelope, self.trust(), moment)
@@ -137,14 +142,24 @@ class Gatekeeper:
         }
         asked = read_request(opened, moment, self.region)
         self.ledger.claim(replay_key(opened), asked.request.freshness.expires_at_ms, moment)
-        query, decision = self._decide(asked, catalogue, facts, moment)
+        query, decisions = self._decide(asked, catalogue, facts, moment)
+        # INVARIANT: every product's rules must permit; the first that does not speaks.
+        decision = next((each for each in decisions if not each.allowed), decisions[0])
         report("decided", 0.0)
+        if asked.request.explain:
+            products = {name: catalogue.find(name) for name in query.products}
+            return query_pb2.Explanation(
+                request_sha256=asked.digest,
+                region=self.region,
+                explanation_json=explanation(query, products, decisions),
+                decided_at_ms=moment,
+            )
         decision.require()
         return self._run(asked, query, decision, catalogue, report, cancellation, moment)
 
     def _decide(
         self, asked: Asked, catalogue: Catalogue, facts: _Facts, moment: int
-    ) -> tuple[Query, Decision]:
+    ) -> tuple[Query, list[Decision]]:
         if asked.query.region not in {None, self.region}:
             raise Malformed(f"this question is for {asked.query.region} alone", code="audience")
         products = {name: catalogue.find(name) for name in asked.query.products}
@@ -154,21 +169,20 @@ class Gatekeeper:
         questions = access_requests(asked, query, products, self.region, moment)
         policies = self.policies.current()
         decisions = [decide(policies, question) for question in questions]
-        # INVARIANT: every product's rules must permit; the first that does not speaks.
-        decision = next((each for each in decisions if not each.allowed), decisions[0])
+        allowed = all(each.allowed for each in decisions)
         facts.fields |= {
             "products": sorted(products),
             "purpose": asked.request.purpose,
-            "decision": "permit" if decision.allowed else "deny",
-            "rules": [rule.id for rule in decision.rules],
-            "policy_sha256": decision.policy_sha256,
+            "decision": "permit" if allowed else "deny",
+            "rules": sorted({rule.id for each in decisions for rule in each.rules}),
+            "policy_sha256": decisions[0].policy_sha256,
             "catalogue_sha256": catalogue.sha256.hex(),
         }
         facts.body |= {
             "access_requests": [json.loads(question.to_json()) for question in questions],
             "decisions": [json.loads(each.to_json()) for each in decisions],
         }
-        return query, decision
+        return query, decisions
 
     def _run(
         self,

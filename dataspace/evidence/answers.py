@@ -25,6 +25,7 @@ class CheckedAnswer:
     body_sha256: bytes
     partial: query_pb2.Partial | None
     refusal: query_pb2.Refusal | None
+    explanation: query_pb2.Explanation | None = None
 
 
 def check_answer(
@@ -32,10 +33,14 @@ def check_answer(
 ) -> CheckedAnswer:
     """Verify a node's answer. Raises `Unverified` naming the region where it does not hold."""
     at = datetime.fromtimestamp(now_ms / 1000, UTC)
-    opened: Opened[query_pb2.Partial] | Opened[query_pb2.Refusal]
+    opened: (
+        Opened[query_pb2.Partial] | Opened[query_pb2.Refusal] | Opened[query_pb2.Explanation]
+    )
     try:
         if answer.body.payload_type == payload_type_of(query_pb2.Partial):
             opened = open_envelope(answer.body, query_pb2.Partial, trust, at)
+        elif answer.body.payload_type == payload_type_of(query_pb2.Explanation):
+            opened = open_envelope(answer.body, query_pb2.Explanation, trust, at)
         else:
             opened = open_envelope(answer.body, query_pb2.Refusal, trust, at)
     except DataspaceError as error:
@@ -54,6 +59,8 @@ def check_answer(
     check_receipt(answer.receipt, region, opened.payload_sha256, trust)
     if isinstance(body, query_pb2.Partial):
         return CheckedAnswer(region, opened.payload_sha256, body, None)
+    if isinstance(body, query_pb2.Explanation):
+        return CheckedAnswer(region, opened.payload_sha256, None, None, body)
     return CheckedAnswer(region, opened.payload_sha256, None, body)
 
 

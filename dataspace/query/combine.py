@@ -91,7 +91,7 @@ def combine(query: Query, shares: Sequence[Share], audience: Sequence[str]) -> A
     for share in shares:
         if share.region not in audience:
             raise Unverified(f"{share.region} was not asked", code="partial-region")
-        _check_fits(query, share)
+        check_fits(query, share)
     combined = _merge(query, sorted(shares, key=lambda share: share.region))
     hidden = _hidden_cells(query, combined, audience)
     if query.having is not None:
@@ -126,7 +126,8 @@ def _name(node: object) -> str:
     return hashlib.sha256(repr(canonical(node)).encode()).hexdigest()[:16]
 
 
-def _check_fits(query: Query, share: Share) -> None:
+def check_fits(query: Query, share: Share) -> None:
+    """Raise `Unverified` where a share is not one of this bound query."""
     if share.aggregates != state_names(query) or share.key_names != key_names(query):
         raise Unverified(
             f"the partial of {share.region} answers another query", code="partial-query"

@@ -134,11 +134,15 @@ class OutcomeReader(SyntaxReader):
         return OutcomeOperation(name, tuple(map(self.read, parts)))
 
     def _case(self, node: exp.Case) -> OutcomeCase:
-        self.only(node, "ifs", "default")
+        self.only(node, "this", "ifs", "default")
+        operand = self.read(node.this) if node.this is not None else None
         branches = []
         for branch in node.args["ifs"]:
             self.only(branch, "this", "true")
-            branches.append((self.read(branch.this), self.read(branch.args["true"])))
+            condition = self.read(branch.this)
+            if operand is not None:
+                condition = OutcomeOperation("=", (operand, condition))
+            branches.append((condition, self.read(branch.args["true"])))
         default = node.args.get("default")
         return OutcomeCase(tuple(branches), self.read(default) if default else Literal(None))
 

@@ -183,11 +183,15 @@ class ScalarReader(SyntaxReader):
         return self._operation(node, "is null", [node.this])
 
     def _case(self, node: exp.Case) -> CaseWhen:
-        self.only(node, "ifs", "default")
+        self.only(node, "this", "ifs", "default")
+        operand = self.read(node.this) if node.this is not None else None
         branches = []
         for branch in node.args["ifs"]:
             self.only(branch, "this", "true")
-            branches.append((self.read(branch.this), self.read(branch.args["true"])))
+            condition = self.read(branch.this)
+            if operand is not None:  # CASE x WHEN 1 THEN … is CASE WHEN x = 1 THEN …
+                condition = Operation("=", (operand, condition), self.place(branch))
+            branches.append((condition, self.read(branch.args["true"])))
         default = node.args.get("default")
         return CaseWhen(tuple(branches), self.read(default) if default else Literal(None))
 

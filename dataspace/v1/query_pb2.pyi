@@ -19,7 +19,7 @@ REQUIRE_ALL: Require
 REQUIRE_ANY: Require
 
 class QueryRequest(_message.Message):
-    __slots__ = ("signer", "freshness", "sql", "purpose", "project", "require", "pooled")
+    __slots__ = ("signer", "freshness", "sql", "purpose", "project", "require", "pooled", "explain")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     FRESHNESS_FIELD_NUMBER: _ClassVar[int]
     SQL_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class QueryRequest(_message.Message):
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     REQUIRE_FIELD_NUMBER: _ClassVar[int]
     POOLED_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     freshness: _envelope_pb2.Freshness
     sql: str
@@ -34,7 +35,8 @@ class QueryRequest(_message.Message):
     project: str
     require: Require
     pooled: bool
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., sql: _Optional[str] = ..., purpose: _Optional[str] = ..., project: _Optional[str] = ..., require: _Optional[_Union[Require, str]] = ..., pooled: _Optional[bool] = ...) -> None: ...
+    explain: bool
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., sql: _Optional[str] = ..., purpose: _Optional[str] = ..., project: _Optional[str] = ..., require: _Optional[_Union[Require, str]] = ..., pooled: _Optional[bool] = ..., explain: _Optional[bool] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("origin", "index", "entry", "inclusion", "checkpoint")
@@ -122,6 +124,28 @@ class Partial(_message.Message):
     round_to: int
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., catalogue_sha256: _Optional[bytes] = ..., policy_sha256: _Optional[bytes] = ..., products: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., bases: _Optional[_Iterable[str]] = ..., key_names: _Optional[_Iterable[str]] = ..., aggregates: _Optional[_Iterable[str]] = ..., cells: _Optional[_Iterable[_Union[PartialCell, _Mapping]]] = ..., decided_at_ms: _Optional[int] = ..., round_to: _Optional[int] = ...) -> None: ...
 
+class Explanation(_message.Message):
+    __slots__ = ("signer", "request_sha256", "region", "explanation_json", "decided_at_ms")
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_JSON_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    signer: _envelope_pb2.Signer
+    request_sha256: bytes
+    region: str
+    explanation_json: str
+    decided_at_ms: int
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., explanation_json: _Optional[str] = ..., decided_at_ms: _Optional[int] = ...) -> None: ...
+
+class Explanations(_message.Message):
+    __slots__ = ("answers", "nodes")
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    answers: _containers.RepeatedCompositeFieldContainer[NodeAnswer]
+    nodes: _containers.RepeatedCompositeFieldContainer[NodeOutcome]
+    def __init__(self, answers: _Optional[_Iterable[_Union[NodeAnswer, _Mapping]]] = ..., nodes: _Optional[_Iterable[_Union[NodeOutcome, _Mapping]]] = ...) -> None: ...
+
 class Refusal(_message.Message):
     __slots__ = ("signer", "request_sha256", "region", "status", "decided_at_ms")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
@@ -207,11 +231,13 @@ class Progress(_message.Message):
     def __init__(self, region: _Optional[str] = ..., stage: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class QueryEvent(_message.Message):
-    __slots__ = ("progress", "release", "refusal")
+    __slots__ = ("progress", "release", "refusal", "explanations")
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     progress: Progress
     release: ReleaseBundle
     refusal: NodeAnswer
-    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., release: _Optional[_Union[ReleaseBundle, _Mapping]] = ..., refusal: _Optional[_Union[NodeAnswer, _Mapping]] = ...) -> None: ...
+    explanations: Explanations
+    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., release: _Optional[_Union[ReleaseBundle, _Mapping]] = ..., refusal: _Optional[_Union[NodeAnswer, _Mapping]] = ..., explanations: _Optional[_Union[Explanations, _Mapping]] = ...) -> None: ...
