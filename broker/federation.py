@@ -196,7 +196,9 @@ class Federation:
     ) -> None:
         try:
             async with asyncio.timeout(seconds):
-                merged.put_nowait(await self._converse(asked, query, envelope, region, seconds, merged))
+                merged.put_nowait(
+                    await self._converse(asked, query, envelope, region, seconds, merged)
+                )
         except TimeoutError:
             merged.put_nowait(_silent(region, "timeout", f"no answer within {seconds:g} s"))
         except Unverified as error:
@@ -292,9 +294,7 @@ class Federation:
 
 def _share_of(asked: Asked, query: Query, checked: CheckedAnswer) -> Share | None:
     """The share in a verified answer. Raises `Unverified` where it is not to this question."""
-    if (checked.explanation is not None) != (
-        asked.request.explain and checked.refusal is None
-    ):
+    if (checked.explanation is not None) != (asked.request.explain and checked.refusal is None):
         raise Unverified("an answer of another kind than was asked for", code="partial-kind")
     if checked.partial is None:
         return None

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
+from dataspace.cli.explaining import explain_query
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, errors, told
 from dataspace.cli.output import out, print_json, print_release, print_rows
 from dataspace.client.homes import actor_home
@@ -33,16 +34,21 @@ def query(
     project: Annotated[str, typer.Option("--project", help="what budgets count against")] = "",
     pooled: Annotated[bool, typer.Option("--pooled", help="not there yet")] = False,
     require: Annotated[Require, typer.Option("--require", help="which regions")] = Require.ALL,
-    explain: Annotated[bool, typer.Option("--explain", help="not there yet")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="tell what would be decided, and run nothing")
+    ] = False,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="not there yet")] = None,
     home: HomeOption = None,
     actor: ActorOption = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Ask one SELECT of every region that offers the product."""
-    for name, given in (("--pooled", pooled), ("--explain", explain), ("--evidence", evidence)):
+    for name, given in (("--pooled", pooled), ("--evidence", evidence)):
         if given:
             raise Malformed(f"{name} is not there yet; ask without it", code="not-yet")
+    if explain:
+        explain_query(sql, purpose, project, actor_home(home, actor), format_)
+        return
     with Session(actor_home(home, actor)) as session, _progress() as on_progress:
         release = session.query(
             sql, purpose=purpose, project=project, require=require.value, on_progress=on_progress

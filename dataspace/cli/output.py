@@ -59,11 +59,16 @@ def _print_table(release: Release) -> None:
     table.add_column("shown by", style="dim")
     marked = False
     keyed_by_region = "region" in answer.columns
-    for row, regions in zip(answer.rows, answer.shown_by, strict=True):
+    bounds = answer.error_bounds or tuple({} for _ in answer.rows)
+    for row, regions, inexact in zip(answer.rows, answer.shown_by, bounds, strict=True):
         partly = not keyed_by_region and set(regions) != released
         marked = marked or partly
         shown = ", ".join(regions) + (" *" if partly else "")
-        table.add_row(*(_cell(value) for value in row), shown)
+        cells = [
+            _cell(value) + (f" ± {_cell(inexact[name])}" if name in inexact else "")
+            for name, value in zip(answer.columns, row, strict=True)
+        ]
+        table.add_row(*cells, shown)
     out.print(table)
     if marked:
         out.print("* some region hides its share of this cell", style="dim")

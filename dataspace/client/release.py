@@ -56,4 +56,7 @@ class Release:
             "nodes": [vars(node) for node in self.nodes],
             "evidence": None,
             "notes": list(self.answer.notes),
+            "error_bounds": None
+            if self.answer.error_bounds is None
+            else [dict(each) for each in self.answer.error_bounds],
         }

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,6 +19,7 @@ from typing import Any
 import grpc
 
 from dataspace.channels import pinned_channel
+from dataspace.client.explanations import NodeExplanation, read_explanations
 from dataspace.client.release import NodeStatus, Release
 from dataspace.errors import KINDS, DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
@@ -118,26 +120,57 @@ class Session:
             query: Query | None = bind_query(unbound, *(each.offer for each in first.values()))
         except Refused:
             query = None  # the broker's and the nodes' to say, so that it is recorded
+        envelope = self._signed(sql, list(offers), purpose, project, require, pooled=pooled)
+        event, digest = self._ask(envelope, seconds, on_progress)
+        if query is None or event.WhichOneof("event") != "release":
+            raise Unverified("an answer to what had to be refused", code="release-answer")
+        audience = sorted(offers)
+        bundle = event.release
+        checked = check_release(bundle, query, digest, audience, self.trust, now_ms())
+        _require(checked, require)
+        return _release(checked, bundle, envelope)
+
+    def explain(
+        self, sql: str, *, purpose: str, project: str = "", seconds: float = QUERY_SECONDS
+    ) -> tuple[NodeExplanation, ...]:
+        """What each region would do with a question, as its node signed it. Nothing runs.
+
+        Raises `Malformed` where the SQL is not in the language; `nearest_form` of
+        `dataspace.query.hints` says what to write instead.
+        """
+        offers = regions_asked(parse_query(sql), self.catalogue().offers)
+        first = next(iter(offers.values()))
+        with suppress(Refused):  # each node says so itself
+            bind_query(parse_query(sql), *(each.offer for each in first.values()))
+        envelope = self._signed(sql, list(offers), purpose, project, "any", explain=True)
+        event, digest = self._ask(envelope, seconds, None)
+        return read_explanations(event.explanations, sorted(offers), digest, self.trust, now_ms())
+
+    def _signed(
+        self,
+        sql: str,
+        regions: list[str],
+        purpose: str,
+        project: str,
+        require: str,
+        *,
+        pooled: bool = False,
+        explain: bool = False,
+    ) -> Envelope:
         request = query_pb2.QueryRequest(
-            freshness=self._freshness([*offers, "broker"]),
+            freshness=self._freshness([*regions, "broker"]),
             sql=sql,
             purpose=purpose,
             project=project,
             require=query_pb2.REQUIRE_ANY if require == "any" else query_pb2.REQUIRE_ALL,
             pooled=pooled,
+            explain=explain,
         )
-        envelope = seal(request, self._home.identity)
-        bundle, digest = self._ask(envelope, seconds, on_progress)
-        if query is None:
-            raise Unverified("an answer to what had to be refused", code="release-answer")
-        audience = sorted(offers)
-        checked = check_release(bundle, query, digest, audience, self.trust, now_ms())
-        _require(checked, require)
-        return _release(checked, bundle, envelope)
+        return seal(request, self._home.identity)
 
     def send(self, envelope: Envelope, seconds: float = QUERY_SECONDS) -> query_pb2.ReleaseBundle:
         """Send a signed request as it is; the bundle that comes back is not yet verified."""
-        return self._ask(envelope, seconds, None)[0]
+        return self._ask(envelope, seconds, None)[0].release
 
     def close(self) -> None:
         """Close the channel."""
@@ -167,7 +200,7 @@ class Session:
 
     def _ask(
         self, envelope: Envelope, seconds: float, on_progress: OnProgress | None
-    ) -> tuple[query_pb2.ReleaseBundle, bytes]:
+    ) -> tuple[query_pb2.QueryEvent, bytes]:
         digest = hashlib.sha256(envelope.payload).digest()
         call = self._stub().Query(envelope, timeout=seconds)
         try:
@@ -179,8 +212,8 @@ class Session:
                             on_progress(progress.region, progress.stage, progress.fraction)
                     case "refusal":
                         raise self._refusal(event.refusal, digest)
-                    case "release":
-                        return event.release, digest
+                    case "release" | "explanations":
+                        return event, digest
         finally:
             call.cancel()
         raise Unavailable("the broker ended the call without an answer", code="broker-ended")

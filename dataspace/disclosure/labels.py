@@ -36,7 +36,9 @@ def release_labels(
         shown = _without_lone_gap(raw, settings)
     else:
         shown = [each for each in raw if each.subjects >= settings.min_subjects]
-    ordered = sorted(shown, key=lambda each: (each.level, each.position, repr(each.value)))
+    if kind is AggregateKind.QUANTILE:
+        return _running(shown, settings)
+    ordered = sorted(shown, key=lambda each: (each.position, repr(each.value)))
     counted = kind is not AggregateKind.COUNT_DISTINCT
     return tuple(
         Label(
@@ -47,6 +49,21 @@ def release_labels(
         )
         for each in ordered
     )
+
+
+def _running(leaves: Sequence[RawLabel], settings: Disclosure) -> tuple[Label, ...]:
+    """Intervals from low to high, whose running totals are rounded.
+
+    Each count is then off by as much as a rounded one or more, while the error of the
+    distribution does not grow with the number of intervals.
+    """
+    labels, total, told = [], 0, 0
+    for each in leaves:
+        total += each.count
+        rounded = round_count(total, settings.round_to)
+        labels.append(Label(None, each.level, each.position, rounded - told))
+        told = rounded
+    return tuple(labels)
 
 
 def _finest(tree: dict[tuple[int, int], RawLabel], settings: Disclosure) -> list[RawLabel]:

@@ -33,9 +33,7 @@ def check_answer(
 ) -> CheckedAnswer:
     """Verify a node's answer. Raises `Unverified` naming the region where it does not hold."""
     at = datetime.fromtimestamp(now_ms / 1000, UTC)
-    opened: (
-        Opened[query_pb2.Partial] | Opened[query_pb2.Refusal] | Opened[query_pb2.Explanation]
-    )
+    opened: Opened[query_pb2.Partial] | Opened[query_pb2.Refusal] | Opened[query_pb2.Explanation]
     try:
         if answer.body.payload_type == payload_type_of(query_pb2.Partial):
             opened = open_envelope(answer.body, query_pb2.Partial, trust, at)

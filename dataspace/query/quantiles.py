@@ -45,8 +45,8 @@ def quantile_of(
     count = sum(each[2] for each in leaves)
     if count == 0:
         return None
-    # Each rounded count may be off by half its base.
-    slack = sum(Decimal(base) / 2 * len(labels) for labels, base in histograms if base > 1)
+    # Running totals are rounded, so that a node's may be off by half its base anywhere.
+    slack = sum(Decimal(base) / 2 for labels, base in histograms if base > 1 and labels)
     place = _CONTEXT.multiply(q, Decimal(count - 1))
     first = max(place.to_integral_value("ROUND_FLOOR") + 1 - slack, Decimal(1))
     last = min(place.to_integral_value("ROUND_CEILING") + 1 + slack, Decimal(count))

@@ -1,0 +1,54 @@
+"""`gba query --explain`: what each node would do, and what to write instead."""
+
+from __future__ import annotations
+
+from dataspace.cli.options import Format
+from dataspace.cli.output import out, print_json
+from dataspace.client.explanations import NodeExplanation
+from dataspace.client.session import Session
+from dataspace.errors import Malformed
+from dataspace.home import PartyHome
+from dataspace.query.hints import nearest_form
+
+
+def explain_query(sql: str, purpose: str, project: str, home: PartyHome, format_: Format) -> None:
+    """Print explanations; a malformed query is explained and then raised."""
+    try:
+        with Session(home) as session:
+            found = session.explain(sql, purpose=purpose, project=project)
+    except Malformed as error:
+        nearest = nearest_form(error)
+        if nearest and format_ is Format.TABLE:
+            out.print(f"nearest permitted form: {_plain(nearest)}")
+        elif format_ is Format.JSON:
+            print_json({"nodes": [], "malformed": error.message, "nearest": nearest})
+        raise
+    if format_ is Format.JSON:
+        print_json(
+            {"nodes": [{"region": e.region, "status": e.status, **e.content} for e in found]}
+        )
+        return
+    for each in found:
+        _print(each)
+
+
+def _print(each: NodeExplanation) -> None:
+    out.print(f"[bold]{each.region}[/]: {each.status}")
+    for line in each.content.get("tree", []):
+        out.print(f"  {_plain(line)}")
+    for name, product in each.content.get("products", {}).items():
+        out.print(f"  product {name}: {product['outcome']}")
+        out.print(f"    columns     {', '.join(product['columns']) or '–'}")
+        out.print(f"    categories  {', '.join(product['categories']) or '–'}")
+        for rule in product["rules"]:
+            out.print(f"    rule        {rule['rule']}: {_plain(rule['message'])}")
+            out.print(f"    basis       {_plain(rule['basis'])}")
+        shown = ", ".join(f"{key} {value}" for key, value in product["disclosure"].items())
+        out.print(f"    disclosure  {_plain(shown)}")
+    for key in ("error", "rule", "basis", "nearest"):
+        if each.content.get(key):
+            out.print(f"  {key}: {_plain(str(each.content[key]))}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

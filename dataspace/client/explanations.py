@@ -1,0 +1,67 @@
+"""What nodes said they would do with a question: signed by each, checked here. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dataspace.errors import Unverified
+from dataspace.evidence.answers import check_answer, error_of
+from dataspace.identity.trustlist import TrustList
+from dataspace.query.hints import nearest_form
+from dataspace.v1 import query_pb2
+
+
+@dataclass(frozen=True)
+class NodeExplanation:
+    """One region's: `content` has the keys `tree` and `products`, or `error` and `nearest`."""
+
+    region: str
+    status: str
+    content: dict[str, Any]
+
+
+def read_explanations(
+    explanations: query_pb2.Explanations,
+    audience: Sequence[str],
+    request_sha256: bytes,
+    trust: TrustList,
+    now_ms: int,
+) -> tuple[NodeExplanation, ...]:
+    """One for each region asked. Raises `Unverified` where a region did not sign its own."""
+    if sorted(node.region for node in explanations.nodes) != list(audience):
+        raise Unverified("not every region asked is accounted for", code="release-nodes")
+    spoken = [node for node in explanations.nodes if node.body_sha256]
+    if len(spoken) != len(explanations.answers):
+        raise Unverified("explanations and their regions do not fit", code="release-nodes")
+    found = {
+        node.region: check_answer(answer, node.region, request_sha256, trust, now_ms)
+        for node, answer in zip(spoken, explanations.answers, strict=True)
+    }
+    return tuple(
+        _explanation(node, found[node.region].explanation, found[node.region].refusal)
+        if node.region in found
+        else NodeExplanation(node.region, node.status, {"error": node.reason})
+        for node in explanations.nodes
+    )
+
+
+def _explanation(
+    node: query_pb2.NodeOutcome,
+    said: query_pb2.Explanation | None,
+    refusal: query_pb2.Refusal | None,
+) -> NodeExplanation:
+    if said is not None:
+        return NodeExplanation(node.region, "explained", json.loads(said.explanation_json))
+    if refusal is None:
+        raise Unverified(f"{node.region} answers where it should explain", code="partial-kind")
+    error = error_of(refusal.status)
+    content = {
+        "error": error.message,
+        "rule": error.rule,
+        "basis": error.basis,
+        "nearest": nearest_form(error),
+    }
+    return NodeExplanation(node.region, error.kind, content)
