@@ -84,7 +84,10 @@ async def serve(home: PartyHome) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
-    await server.stop(_GRACE_SECONDS)
+    stopping = asyncio.create_task(server.stop(_GRACE_SECONDS))
+    await asyncio.sleep(0)  # from here on no call begins, and no node attaches again
+    federation.attached.close()
+    await stopping
     federation.recorder.log.close()
     write_state(run_folder, stage="stopped")
 

@@ -40,6 +40,7 @@ class AttachedNode:
         self.region = region
         self.uri = uri
         self.outgoing: asyncio.Queue[broker_pb2.BrokerFrame] = asyncio.Queue(maxsize=1024)
+        self.ended = asyncio.Event()
         self._calls: dict[int, _Call] = {}
         self._numbers = itertools.count(1)
 
@@ -74,7 +75,8 @@ class AttachedNode:
             call.inbox.put_nowait(frame)
 
     def close(self) -> None:
-        """The stream is gone: every call hears of it."""
+        """The stream is gone or has to go: every call hears of it."""
+        self.ended.set()
         for call in self._calls.values():
             call.inbox.put_nowait(None)
 
@@ -143,3 +145,8 @@ class Attached:
     def regions(self) -> list[str]:
         """Regions whose node is attached."""
         return sorted(self._nodes)
+
+    def close(self) -> None:
+        """The broker stops: every stream ends."""
+        for node in self._nodes.values():
+            node.close()

@@ -16,7 +16,7 @@ import structlog
 from broker.attached import Attached, AttachedNode
 from broker.federation import Federation, now_ms
 from broker.offers import Offers
-from dataspace.errors import DataspaceError, Refused, Unverified
+from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.identity.chains import VerifiedSigner, verify_tls_peer
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import check_freshness
@@ -75,6 +75,8 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 yield event
         except DataspaceError as error:
             await _abort(context, error)
+        except Exception as error:
+            await _abort(context, _inside(error))
 
     async def Catalogue(self, request: Envelope, context: Any) -> Envelope:
         """See broker.proto."""
@@ -83,6 +85,9 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             return await asyncio.to_thread(self._catalogue, request, peer)
         except DataspaceError as error:
             await _abort(context, error)
+            raise
+        except Exception as error:
+            await _abort(context, _inside(error))
             raise
 
     def _catalogue(self, request: Envelope, peer: VerifiedSigner) -> Envelope:
@@ -220,6 +225,13 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         )
         reply = broker_pb2.OffersReply(rejected=rejected)
         node.outgoing.put_nowait(broker_pb2.BrokerFrame(offers_reply=reply))
+
+
+def _inside(error: Exception) -> Unavailable:
+    # SECURITY: the text of an unexpected error may hold anything, a caller's SQL for one; left
+    # to gRPC, it would be in the log.
+    _LOG.error("broker.internal", kind=type(error).__name__)
+    return Unavailable("the broker failed inside; ask again", code="internal")
 
 
 async def _abort(context: Any, error: DataspaceError) -> None:

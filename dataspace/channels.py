@@ -24,7 +24,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from dataspace.errors import Unavailable, Unverified
+from dataspace.errors import Refused, Unavailable, Unverified
 from dataspace.identity.keystore import TlsIdentity
 from dataspace.identity.trustlist import TrustList
 
@@ -52,26 +52,16 @@ def pinned_channel(address: str, tls: TlsIdentity, trust: TrustList) -> BrokerCh
     """Credentials for a broker whose key is in the trust list.
 
     Raises `Unavailable` where nothing answers, `Unverified` (`broker-key`) where the key is
-    not the broker's.
+    not the broker's, `Refused` (`channel-refused`) where the broker does not take ours.
     """
-    certificate = _fetch_certificate(address, tls)
-    key = certificate.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    names = [broker.dns_name for broker in trust.brokers if key in broker.public_keys]
-    if not names:
-        raise Unverified(
-            f"what answers at {address} does not hold a broker's key of the trust list; "
-            "see `gba trust show`",
-            code="broker-key",
-        )
+    certificate, name = _fetch_certificate(address, tls, trust)
     credentials = grpc.ssl_channel_credentials(
         root_certificates=certificate.public_bytes(serialization.Encoding.PEM),
         private_key=tls.key_pem,
         certificate_chain=tls.chain_pem,
     )
     options: tuple[tuple[str, str | int], ...] = (
-        ("grpc.ssl_target_name_override", names[0]),
+        ("grpc.ssl_target_name_override", name),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.enable_http_proxy", 0),
@@ -90,7 +80,10 @@ def server_credentials(
     )
 
 
-def _fetch_certificate(address: str, tls: TlsIdentity) -> x509.Certificate:
+def _fetch_certificate(
+    address: str, tls: TlsIdentity, trust: TrustList
+) -> tuple[x509.Certificate, str]:
+    """The broker's certificate, its key held against the pins, and the broker's DNS name."""
     host, _, port = address.rpartition(":")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -103,7 +96,12 @@ def _fetch_certificate(address: str, tls: TlsIdentity) -> x509.Certificate:
             socket.create_connection((host, int(port)), timeout=_HANDSHAKE_SECONDS) as plain,
             context.wrap_socket(plain) as wrapped,
         ):
-            der = wrapped.getpeercert(binary_form=True)
+            found = _pinned(wrapped.getpeercert(binary_form=True), address, trust)
+            # In TLS 1.3 our side is done before the broker has judged our certificate: one
+            # that it takes is greeted (HTTP/2 settings), one that it does not is hung up on.
+            if not wrapped.recv(1):
+                raise _not_taken(address)
+            return found
     except ssl.SSLError:
         raise Unavailable(
             f"what answers at {address} does not speak TLS 1.3; is it the broker?",
@@ -113,9 +111,33 @@ def _fetch_certificate(address: str, tls: TlsIdentity) -> x509.Certificate:
         raise Unavailable(
             f"no broker answers at {address}; see `gba space status`", code="broker-unreachable"
         ) from None
+
+
+def _pinned(der: bytes | None, address: str, trust: TrustList) -> tuple[x509.Certificate, str]:
     if der is None:
         raise Unverified("the broker showed no certificate", code="broker-key")
-    return x509.load_der_x509_certificate(der)
+    certificate = x509.load_der_x509_certificate(der)
+    key = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    names = [broker.dns_name for broker in trust.brokers if key in broker.public_keys]
+    if not names:
+        raise Unverified(
+            f"what answers at {address} does not hold a broker's key of the trust list; "
+            "see `gba trust show`",
+            code="broker-key",
+        )
+    return certificate, names[0]
+
+
+def _not_taken(address: str) -> Refused:
+    return Refused(
+        f"the broker at {address} does not take this party's certificate: no root of its trust "
+        "list vouches for it; have it issued again",
+        code="channel-refused",
+        rule="channel-refused",
+        basis="space rule: identity",
+    )
 
 
 def _present(context: ssl.SSLContext, tls: TlsIdentity) -> None:

@@ -18,14 +18,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dataspace.errors import Malformed, Unavailable
-from dataspace.identity.envelopes import SigningIdentity
+from dataspace.errors import Malformed, Unavailable, Unverified
+from dataspace.identity.envelopes import SigningIdentity, parse_envelope
 from dataspace.identity.keystore import TlsIdentity, load_identity, load_tls
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList, accept_chain
-from dataspace.v1.envelope_pb2 import Envelope
 
 CONFIG = "party.toml"
 MAKING = "half-made"  # stands in a directory until the whole space is made
@@ -50,7 +49,7 @@ class PartyConfig(BaseModel):
     kind: Literal["node", "broker", "actor"]
     uri: str
     broker: str
-    trust_sha256: str
+    trust_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     log_origin: str = ""
     listen: str = ""
     threads: int = 2
@@ -124,11 +123,21 @@ class PartyHome:
 
     def trust(self, now_ms: int) -> TrustList:
         """The newest trust list, reached from the pinned one through every version."""
-        files = sorted((self.path / "trust").glob("*.dsse"), key=lambda file: int(file.stem))
-        if not files:
-            raise Unavailable(f"no trust list in {self.path / 'trust'}", code="trust-missing")
-        envelopes = [Envelope.FromString(file.read_bytes()) for file in files]
-        return accept_chain(envelopes, bytes.fromhex(self.config.trust_sha256), now_ms)
+        folder = self.path / "trust"
+        try:
+            files = sorted(folder.glob("*.dsse"), key=lambda file: int(file.stem))
+            envelopes = [parse_envelope(file.read_bytes()) for file in files]
+            if envelopes:
+                return accept_chain(envelopes, bytes.fromhex(self.config.trust_sha256), now_ms)
+        except OSError:
+            raise Unavailable(f"{folder} is not readable", code="home-access") from None
+        except (Malformed, ValueError) as error:
+            # Not the caller's mistake: a list that does not parse is not to be believed.
+            raise Unverified(
+                f"a trust list in {folder} cannot be read ({error}); fetch it again",
+                code="trust-list-form",
+            ) from None
+        raise Unavailable(f"no trust list in {folder}", code="trust-missing")
 
     def folder(self, name: str) -> Path:
         """A subdirectory, made if it is not there; for the owner's eyes only."""

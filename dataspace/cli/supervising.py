@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,10 +73,9 @@ def find_process(home: Path, party: str) -> psutil.Process | None:
         mark = json.loads((home / party / "run" / "process.json").read_text())
         process = psutil.Process(int(mark["pid"]))
         same = abs(process.create_time() - float(mark["created"])) < 1
-        alive = process.status() != psutil.STATUS_ZOMBIE
     except (FileNotFoundError, ValueError, KeyError, psutil.Error):
         return None
-    return process if same and alive else None
+    return process if same and _runs(process) else None
 
 
 def status_of(home: Path) -> list[PartyStatus]:
@@ -109,6 +109,8 @@ def start_space(home: Path) -> None:
             f"{', '.join(running)} of {home} runs already; see `gba space status`",
             code="space-running",
         )
+    for party in PARTIES:
+        PartyHome(home / party).check_whole()
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for party in PARTIES:
@@ -157,12 +159,29 @@ def stop_space(home: Path) -> list[str]:
         found = {party: find_process(home, party) for party in group}
         living = {party: process for party, process in found.items() if process is not None}
         for process in living.values():
-            process.terminate()
-        _, late = psutil.wait_procs(list(living.values()), timeout=STOP_SECONDS)
-        for process in late:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        for process in _await_end(list(living.values())):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         stopped += living
     return stopped
+
+
+def _await_end(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run after `STOP_SECONDS`."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while (running := [each for each in processes if _runs(each)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return running
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process does anything still; one that waits to be reaped has ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def watch(home: Path) -> None:

@@ -92,7 +92,7 @@ class Session:
         try:
             reply = self._stub().Catalogue(envelope, timeout=QUERY_SECONDS)
         except grpc.RpcError as error:
-            raise _from_rpc(error) from None
+            raise self._failed(error) from None
         moment = now_ms()
         opened = open_envelope(
             reply,
@@ -191,7 +191,7 @@ class Session:
         digest = hashlib.sha256(envelope.payload).digest()
         call = self._stub().Query(envelope, timeout=seconds)
         try:
-            for event in _events(call):
+            for event in self._events(call):
                 match event.WhichOneof("event"):
                     case "progress":
                         if on_progress is not None:
@@ -205,6 +205,20 @@ class Session:
             call.cancel()
         raise Unavailable("the broker ended the call without an answer", code="broker-ended")
 
+    def _events(self, call: Any) -> Iterator[query_pb2.QueryEvent]:
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: Any) -> DataspaceError:
+        known = _from_rpc(error)
+        if known.code == "broker-unreachable":
+            # Dial anew next time, the pin looked at again: a channel that lost its broker waits
+            # long before it tries, and trusts the one certificate that it began with.
+            self._channel = None
+        return known
+
     def _refusal(self, answer: query_pb2.NodeAnswer, digest: bytes) -> DataspaceError:
         """The broker's own no, once it is certain that it is the broker's."""
         at = datetime.fromtimestamp(now_ms() / 1000, UTC)
@@ -214,13 +228,6 @@ class Session:
             return Unverified("a refusal that the broker did not sign", code="refusal-signer")
         check_receipt(answer.receipt, "broker", opened.payload_sha256, self.trust)
         return error_of(opened.message.status)
-
-
-def _events(call: Any) -> Iterator[query_pb2.QueryEvent]:
-    try:
-        yield from call
-    except grpc.RpcError as error:
-        raise _from_rpc(error) from None
 
 
 def _from_rpc(error: Any) -> DataspaceError:

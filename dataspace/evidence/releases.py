@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dataspace.errors import DataspaceError, Unverified
+from dataspace.errors import KINDS, DataspaceError, Unverified
 from dataspace.evidence.answers import CheckedAnswer, check_answer, check_receipt
 from dataspace.identity.envelopes import open_envelope
 from dataspace.identity.trustlist import TrustList
@@ -18,6 +18,8 @@ from dataspace.query.tree import Query
 from dataspace.v1 import query_pb2
 
 RELEASED = "released"
+UNSIGNED = frozenset({"unreachable", "timeout", "unverified"})  # what a broker says of a region
+PER_BROKER = "(per broker)"  # and how its word is marked as its own
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def _check_answers(
     trust: TrustList,
     now_ms: int,
 ) -> dict[str, CheckedAnswer]:
-    # INVARIANT: every region that was asked has an outcome, and every outcome but
-    # "unreachable (per broker)" stands on bytes that the region signed.
+    # INVARIANT: every region that was asked has an outcome, and every outcome but those of
+    # `UNSIGNED`, which are shown as the broker's word, stands on bytes that the region signed.
     if sorted(node.region for node in release.nodes) != sorted(audience):
         raise Unverified(
             "the release does not account for every region asked", code="release-nodes"
@@ -93,10 +95,21 @@ def _check_answers(
     if set(by_digest) != set(spoken) or len(bundle.answers) != len(spoken):
         raise Unverified("the release and its partials do not fit together", code="release-nodes")
     for node in release.nodes:
-        checked_node = by_digest.get(node.body_sha256)
-        released = checked_node is not None and checked_node.partial is not None
-        if (node.status == RELEASED) != released:
+        if not _is_as_signed(node, by_digest.get(node.body_sha256)):
             raise Unverified(
                 f"the release misstates what {node.region} answered", code="release-nodes"
             )
     return {checked.region: checked for checked in by_digest.values()}
+
+
+def _is_as_signed(node: query_pb2.NodeOutcome, checked: CheckedAnswer | None) -> bool:
+    """Whether the broker tells of a region what the region itself said, and invents nothing."""
+    # SECURITY: a broker that could word a refusal could turn a requester away unseen.
+    if checked is None:
+        return node.status in UNSIGNED and node.reason.endswith(PER_BROKER)
+    if checked.region != node.region:
+        return False
+    if checked.refusal is None:
+        return node.status == RELEASED and not node.reason
+    said = checked.refusal.status
+    return said.error in KINDS and (node.status, node.reason) == (said.error, said.message)
