@@ -33,6 +33,7 @@ _STATUS = {
     "unavailable": grpc.StatusCode.UNAVAILABLE,
     "unverified": grpc.StatusCode.UNAUTHENTICATED,
 }
+HANDSHAKE_SECONDS = 10.0
 _PURPOSES_BY_ROLE = {
     "researcher": ("HRESCH",),
     "public_health": ("PUBHLTH",),
@@ -140,7 +141,8 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         try:
             peer = self.peer(context)
             yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
-            first = await anext(aiter(request_iterator))
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                first = await anext(aiter(request_iterator))
             node, welcome = self._admit(first, peer, challenge)
             yield broker_pb2.BrokerFrame(welcome=welcome)
             self.attached.add(node)
@@ -150,8 +152,8 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         except DataspaceError as error:
             _LOG.warning("attach.refused", code=error.code, rule=error.rule)
             await _abort(context, error)
-        except StopAsyncIteration:
-            return
+        except (StopAsyncIteration, TimeoutError):
+            return  # who opens a stream and says nothing is let go
         finally:
             if node is not None:
                 self.attached.remove(node)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList, accept_chain
 
 CONFIG = "party.toml"
+HIGHEST = "highest"  # the newest version of the trust list that was in force
 MAKING = "half-made"  # stands in a directory until the whole space is made
 BROKER_ADDRESS_VARIABLE = "GBA_BROKER_ADDRESS"
 LISTEN_VARIABLE = "GBA_LISTEN"
@@ -128,7 +130,8 @@ class PartyHome:
             files = sorted(folder.glob("*.dsse"), key=lambda file: int(file.stem))
             envelopes = [parse_envelope(file.read_bytes()) for file in files]
             if envelopes:
-                return accept_chain(envelopes, bytes.fromhex(self.config.trust_sha256), now_ms)
+                pinned = bytes.fromhex(self.config.trust_sha256)
+                return self._not_older(accept_chain(envelopes, pinned, now_ms))
         except OSError:
             raise Unavailable(f"{folder} is not readable", code="home-access") from None
         except (Malformed, ValueError) as error:
@@ -138,6 +141,21 @@ class PartyHome:
                 code="trust-list-form",
             ) from None
         raise Unavailable(f"no trust list in {folder}", code="trust-missing")
+
+    def _not_older(self, trust: TrustList) -> TrustList:
+        """Refuse a version older than one that was in force here; remember the newest."""
+        file = self.path / "trust" / HIGHEST
+        seen = int(file.read_text()) if file.exists() else 0
+        if trust.version < seen:
+            raise Unverified(
+                f"version {seen} of the trust list was in force here and is gone; fetch it again",
+                code="trust-list-rollback",
+            )
+        if trust.version > seen:
+            with suppress(OSError):  # a home on a read-only disk cannot remember
+                file.touch(mode=0o600)
+                file.write_text(str(trust.version))
+        return trust
 
     def folder(self, name: str) -> Path:
         """A subdirectory, made if it is not there; for the owner's eyes only."""

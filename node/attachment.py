@@ -85,7 +85,13 @@ class Attachment:
         while not self._offers_replies.empty():
             self._offers_replies.get_nowait()
         self._outbox.put(broker_pb2.NodeFrame(offers=broker_pb2.Offers(offers=offers)))
-        reply = await asyncio.wait_for(self._offers_replies.get(), HANDSHAKE_SECONDS)
+        try:
+            reply = await asyncio.wait_for(self._offers_replies.get(), HANDSHAKE_SECONDS)
+        except TimeoutError:
+            raise Unavailable(
+                "the broker does not say whether it takes the products; load again",
+                code="publish-timeout",
+            ) from None
         return list(reply.rejected)
 
     def _detach(self, reason: str) -> None:

@@ -34,6 +34,7 @@ _LOCKED_DOWN = {
     "allow_persistent_secrets": "false",
     "python_enable_replacements": "false",
     "python_scan_all_frames": "false",
+    "temp_file_encryption": "true",
     "lock_configuration": "true",
 }
 

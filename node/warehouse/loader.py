@@ -14,8 +14,9 @@ import duckdb
 from dataspace.errors import Malformed
 from dataspace.query.expressions import quote, view_name
 from dataspace.query.product import Column, ColumnType, Product
-from node.warehouse.files import SQL_TYPES, quoted, read_files
+from node.warehouse.files import read_files
 from node.warehouse.generations import Generation
+from node.warehouse.text_files import SQL_TYPES, quoted
 
 MAX_MAGNITUDE = 1e100
 _FITS: dict[ColumnType, tuple[str, ...]] = {
@@ -176,7 +177,9 @@ def _refuse_first(
 ) -> None:
     """Refuse the first row that meets the condition, by its number and not by its value."""
     found = connection.execute(
-        f"SELECT min(n) FROM (SELECT row_number() OVER () AS n, * FROM {view}) WHERE {condition}",
+        # No product can have a column of this name, with its blank.
+        f'SELECT min("row number") FROM (SELECT row_number() OVER () AS "row number", * '
+        f"FROM {view}) WHERE {condition}",
         parameters,
     ).fetchone()
     if found and found[0] is not None:

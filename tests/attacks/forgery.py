@@ -12,13 +12,18 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from dataspace.client import Session, connect
 from dataspace.errors import DataspaceError
 from dataspace.evidence.answers import check_answer
 from dataspace.home import PartyHome
-from dataspace.identity.algorithms import ECDSA_P256, generate
+from dataspace.identity.algorithms import ECDSA_P256, generate, sign
 from dataspace.identity.certificates import issue_member_ca, issue_root, issue_signing, issue_tls
 from dataspace.identity.dsse import pae, payload_type_of
 from dataspace.identity.envelopes import SigningIdentity, seal
@@ -102,8 +107,6 @@ class Asker:
 
 def sign_payload(payload: bytes, like: Envelope, identity: SigningIdentity) -> Envelope:
     """An envelope around any bytes at all, with the type of another and a good signature."""
-    from dataspace.identity.algorithms import sign
-
     forged = Envelope()
     forged.CopyFrom(like)
     forged.payload = payload
@@ -120,7 +123,8 @@ def log_sizes(space: Space) -> dict[str, int]:
 
 
 _BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-_TERM = {"not_before": _BEGIN, "not_after": _BEGIN + timedelta(days=2)}
+_END = _BEGIN + timedelta(days=2)
+_TERM: dict[str, Any] = {"not_before": _BEGIN, "not_after": _END}
 
 
 def _serial() -> int:
@@ -140,7 +144,7 @@ class Stranger:
         """A stranger who claims to be `uri`."""
         keys: list[Any] = [generate(ECDSA_P256) for _ in range(4)]
         root_key, member_key, signing_key, tls_key = keys
-        root = issue_root(uri.region, root_key, *_TERM.values(), _serial())
+        root = issue_root(uri.region, root_key, _BEGIN, _END, _serial())
         member = issue_member_ca(
             uri.region, uri.member, member_key.public_key(), root, root_key,
             serial=_serial(), **_TERM,
@@ -179,8 +183,8 @@ def speak_for(uri: ActorUri, members: Path, member: str) -> SigningIdentity:
         .subject_name(x509.Name([]))
         .issuer_name(authority.subject)
         .public_key(key.public_key())
-        .not_valid_before(_TERM["not_before"])
-        .not_valid_after(_TERM["not_after"])
+        .not_valid_before(_BEGIN)
+        .not_valid_after(_END)
         .serial_number(_serial())
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), False
@@ -196,11 +200,7 @@ def speak_for(uri: ActorUri, members: Path, member: str) -> SigningIdentity:
 
 
 def _pem_key(key: Any) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
-    pem: bytes = key.private_bytes(
-        Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return pem
 
 

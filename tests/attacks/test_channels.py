@@ -28,15 +28,16 @@ from dataspace.processes import read_state
 from dataspace.v1 import broker_pb2, broker_pb2_grpc
 from dataspace.v1.envelope_pb2 import Envelope
 from tests.attacks.forgery import COUNT, EVERYBODY, Stranger, now_ms
+from tests.federation.copies import running_copy
 from tests.federation.processes import await_ready, await_true, process_of, stop
-from tests.spaces import Space, run_gba, running_space
+from tests.spaces import Space, run_gba
 
 RESEARCHER = "actors/hongkong-researcher"
 
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    with running_space(tmp_path_factory.mktemp("channels"), "--patients", "300") as running:
+    with running_copy(tmp_path_factory.mktemp("channels")) as running:
         yield running
 
 
@@ -213,7 +214,8 @@ class Attempt:
         """The code under which the broker ends the stream."""
         with pytest.raises(grpc.RpcError) as caught:
             self.hear()
-        trailing: dict[str, Any] = dict(caught.value.trailing_metadata())  # type: ignore[attr-defined]  # a call
+        call: Any = caught.value
+        trailing = dict(call.trailing_metadata())
         return str(trailing.get("gba-code"))
 
 

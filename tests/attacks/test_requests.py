@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -26,15 +27,16 @@ from tests.attacks.forgery import (
     sign_payload,
     speak_for,
 )
+from tests.federation.copies import running_copy
 from tests.federation.processes import await_ready, restart
-from tests.spaces import Space, running_space
+from tests.spaces import Space
 
 MINUTE = 60_000
 
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    with running_space(tmp_path_factory.mktemp("requests"), "--patients", "300") as running:
+    with running_copy(tmp_path_factory.mktemp("requests")) as running:
         yield running
 
 
@@ -200,7 +202,7 @@ def test_a_request_over_the_size_limit_is_malformed(asker: Asker) -> None:
 
 @pytest.mark.parametrize("fields", [{"purpose": "P" * 50_000}, {"project": "P" * 50_000}])
 def test_an_oversized_purpose_or_project_is_malformed_and_recorded(
-    space: Space, asker: Asker, fields: dict[str, str]
+    space: Space, asker: Asker, fields: dict[str, Any]
 ) -> None:
     before = log_sizes(space)["broker"]
     heard = asker.hear(asker.seal(make_request(**fields)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,14 @@ from dataspace.home import PartyHome
 from dataspace.identity.envelopes import SigningIdentity, seal
 from dataspace.identity.keystore import load_private_key
 from dataspace.identity.names import REGIONS
-from dataspace.identity.trustlist import cosign_trust_list
 from dataspace.query.bind import bind_query
 from dataspace.query.combine import combine
 from dataspace.query.parse import parse_query
-from dataspace.v1 import query_pb2, trust_pb2
+from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
-from tests.attacks.forgery import COUNT, Stranger, log_sizes, now_ms
-from tests.spaces import Ran, Space, run_gba, running_space
+from tests.attacks.forgery import log_sizes, now_ms
+from tests.federation.copies import running_copy
+from tests.spaces import Space
 
 GROUPED = "SELECT region, count(distinct person) AS n FROM patients GROUP BY region"
 
@@ -42,7 +41,7 @@ Release = query_pb2.Release
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    with running_space(tmp_path_factory.mktemp("tampering"), "--patients", "300") as running:
+    with running_copy(tmp_path_factory.mktemp("tampering")) as running:
         yield running
 
 
@@ -281,9 +280,10 @@ def test_a_partial_in_another_log_than_the_regions_is_unverified(
 def test_an_old_partial_does_not_answer_a_new_question(
     space: Space, lied: Callable[..., Any]
 ) -> None:
-    with Lied(PartyHome(space.home / "actors/hongkong-researcher"), lambda _: None) as earlier:
+    earlier = Lied(PartyHome(space.home / "actors/hongkong-researcher"), lambda _: None)
+    with earlier:
         earlier.query(GROUPED, purpose="HRESCH")
-        old = earlier.heard
+    old = earlier.heard
     assert old is not None
     assert code_of(lied, lambda b: b.answers[0].CopyFrom(old.answers[0])) == "partial-request"
     assert code_of(lied, lambda b: b.CopyFrom(old)) == "release-request"
@@ -440,98 +440,3 @@ def test_a_refusal_that_the_broker_did_not_sign_is_unverified(space: Space, maca
         error = session._refusal(answer, bytes(32))
     assert isinstance(error, Unverified)
     assert error.code == "refusal-signer"
-
-
-# --- trust lists -----------------------------------------------------------------------
-
-
-def successor(space: Space, *signers: str, **changes: Any) -> Envelope:
-    """Version 2 of the space's trust list, signed by the trust keys of these regions."""
-    first = Envelope.FromString((space.home / "macao/trust/1.dsse").read_bytes())
-    wire = trust_pb2.TrustList.FromString(first.payload)
-    wire.version, wire.previous_sha256 = 2, hashlib.sha256(first.payload).digest()
-    for name, value in changes.items():
-        setattr(wire, name, value)
-    envelope = Envelope(payload_type=first.payload_type, payload=wire.SerializeToString())
-    for region in signers:
-        key = load_private_key(space.home / region / "authority/trust.key")
-        envelope = cosign_trust_list(envelope, f"{region}-1", key)
-    return envelope
-
-
-@pytest.fixture
-def home(space: Space, tmp_path: Path) -> Path:
-    """A copy of an actor's home, to spoil."""
-    return Path(shutil.copytree(space.home / "actors/hongkong-researcher", tmp_path / "home"))
-
-
-def ask(home: Path) -> Ran:
-    return run_gba("query", COUNT, "--purpose", "HRESCH", "--format", "json", "--home", str(home))
-
-
-def test_a_trust_list_of_two_regions_is_followed_and_of_one_is_not(
-    space: Space, home: Path
-) -> None:
-    following = home / "trust/2.dsse"
-    following.write_bytes(successor(space, "hongkong", "macao").SerializeToString())
-    assert ask(home).code == 0
-    following.write_bytes(successor(space, "macao").SerializeToString())
-    asked = ask(home)
-    assert (asked.code, asked.error["code"]) == (6, "trust-list-quorum")
-
-
-def _rolled_back(space: Space) -> bytes:
-    return (space.home / "macao/trust/1.dsse").read_bytes()
-
-
-def _by_strangers(space: Space) -> bytes:
-    envelope = successor(space, "macao")
-    stranger = Stranger.claiming(PartyHome(space.home / "macao").uri)
-    return cosign_trust_list(
-        envelope, "hongkong-1", stranger.signing.private_key
-    ).SerializeToString()
-
-
-def _not_following(space: Space) -> bytes:
-    return successor(space, *REGIONS, previous_sha256=bytes(32)).SerializeToString()
-
-
-def _with_a_gap(space: Space) -> bytes:
-    return successor(space, *REGIONS, version=3).SerializeToString()
-
-
-def _half(space: Space) -> bytes:
-    whole = successor(space, *REGIONS).SerializeToString()
-    return whole[: len(whole) // 2]
-
-
-@pytest.mark.parametrize(
-    ("forged", "code"),
-    [
-        (_rolled_back, "trust-list-rollback"),
-        (_by_strangers, "bad-signature"),
-        (_not_following, "trust-list-history"),
-        (_with_a_gap, "trust-list-gap"),
-        (_half, "trust-list-form"),
-        (lambda _: b"", "trust-list-form"),
-        (lambda _: b"\xff" * 99, "trust-list-form"),
-    ],
-    ids=["rolled back", "strangers", "history", "gap", "half", "empty", "noise"],
-)
-def test_a_trust_list_that_does_not_follow_is_unverified(
-    space: Space, home: Path, forged: Callable[[Space], bytes], code: str
-) -> None:
-    (home / "trust/2.dsse").write_bytes(forged(space))
-    with pytest.raises(Unverified) as caught:
-        PartyHome(home).trust(now_ms())
-    assert caught.value.code == code
-    assert exit_code(caught.value) == 6
-
-
-def test_a_first_trust_list_that_is_not_the_pinned_one_is_unverified(
-    space: Space, home: Path
-) -> None:
-    file = home / "trust/1.dsse"
-    file.write_bytes(successor(space, *REGIONS).SerializeToString())
-    asked = ask(home)
-    assert (asked.code, asked.error["code"]) == (6, "trust-list-pin")

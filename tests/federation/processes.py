@@ -27,7 +27,15 @@ def stop(space: Space, party: str, *, kill: bool = False) -> None:
         process.kill()
     else:
         process.terminate()
-    await_true(lambda: find_process(space.home, party) is None, f"{party} runs on")
+    await_true(lambda: gone(process), f"{party} runs on")
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether a process has ended; one that waits to be reaped has."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def restart(space: Space, party: str, *, kill: bool = False) -> None:

@@ -252,7 +252,7 @@ def test_a_bad_value_deep_in_a_file_is_named_by_place_and_loads_nothing(
     with asking(space, BY_ARM) as asked:
         ran = load(space, "macao", table.write(tmp_path / "long.csv"))
     assert ran.code == 3
-    assert "row 10001 " in ran.error["message"]
+    assert "row 10001," in ran.error["message"]
     assert "column age" in ran.error["message"]
     assert "4711x" not in ran.out + ran.err
     assert asked.answers() == {before}

@@ -17,14 +17,15 @@ import pytest
 from dataspace.cli.supervising import PARTIES, find_process, status_of, stop_space
 from dataspace.home import PartyHome
 from tests.attacks.forgery import COUNT, EVERYBODY, log_sizes
+from tests.federation.copies import running_copy, still_copy
 from tests.federation.processes import await_true
 from tests.federation.shell import gba, gba_in, query
-from tests.spaces import Space, running_space
+from tests.spaces import Space
 
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    with running_space(tmp_path_factory.mktemp("commands"), "--patients", "300") as running:
+    with running_copy(tmp_path_factory.mktemp("commands")) as running:
         yield running
 
 
@@ -159,18 +160,10 @@ def test_a_log_that_lost_its_end_is_found(space: Space) -> None:
 # --- spaces that do not start ------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty space that does not run, to copy from."""
-    home = tmp_path_factory.mktemp("made") / "space"
-    assert gba("space", "init", str(home), "--empty").code == 0
-    return home
-
-
 @pytest.fixture
-def still(made: Path, tmp_path: Path) -> Iterator[Space]:
-    """A space of its own for one test; whatever it left running is stopped."""
-    space = Space(Path(shutil.copytree(made, tmp_path / "space", symlinks=True)))
+def still(tmp_path: Path) -> Iterator[Space]:
+    """An empty space for one test; whatever it left running is stopped."""
+    space = still_copy(tmp_path, "--empty")
     yield space
     stop_space(space.home)
 
@@ -274,7 +267,7 @@ def test_an_init_that_was_cut_off_is_called_half_made(tmp_path: Path) -> None:
         [sys.executable, "-m", "dataspace.cli.main", "space", "init", str(home)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    await_true(lambda: (home / "macao/party.toml").exists(), "init did not come that far", 30)
+    await_true((home / "macao/party.toml").exists, "init did not come that far", 30)
     os.killpg(making.pid, signal.SIGKILL)
     making.wait()
     started = gba("space", "up", str(home))
@@ -289,7 +282,7 @@ def test_an_init_that_is_interrupted_takes_back_what_it_made(tmp_path: Path) -> 
         [sys.executable, "-m", "dataspace.cli.main", "space", "init", str(home)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    await_true(lambda: (home / "macao/party.toml").exists(), "init did not come that far", 30)
+    await_true((home / "macao/party.toml").exists, "init did not come that far", 30)
     time.sleep(0.2)
     making.send_signal(signal.SIGINT)
     assert making.wait(30) != 0

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ from dataspace.exits import exit_code
 from dataspace.identity.names import REGIONS
 from dataspace.processes import read_state
 from tests.attacks.forgery import COUNT, EVERYBODY, Asker, log_sizes, make_request
-from tests.federation.processes import await_ready, await_true, process_of, stop
+from tests.federation.copies import running_copy
+from tests.federation.processes import await_ready, await_true, gone, process_of, stop
 from tests.federation.shell import gba_in, query
-from tests.spaces import Space, running_space
+from tests.spaces import Space
 
 GROUPED = "SELECT region, count(distinct person) AS n FROM patients GROUP BY region"
 PLANT = "zq7-planted-literal"
@@ -28,7 +30,7 @@ PLANT = "zq7-planted-literal"
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    with running_space(tmp_path_factory.mktemp("outages"), "--patients", "300") as running:
+    with running_copy(tmp_path_factory.mktemp("outages")) as running:
         yield running
 
 
@@ -111,12 +113,15 @@ def test_a_node_that_dies_while_it_answers_leaves_no_question_hanging(space: Spa
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_each_process_cleanly(space: Space, number: signal.Signals) -> None:
+    sockets = [Path((space.home / region / "run/admin.path").read_text()) for region in REGIONS]
+    assert all(socket.is_socket() for socket in sockets)
+    assert {oct(socket.stat().st_mode & 0o777) for socket in sockets} == {"0o600"}
     for party in (*REGIONS, "broker"):
-        process_of(space, party).send_signal(number)
-        await_true(
-            lambda party=party: read_state(space.home / party / "run").get("stage") == "stopped",  # type: ignore[misc]  # a default binds it now
-            f"{party} did not stop",
-        )
+        process = process_of(space, party)
+        process.send_signal(number)
+        await_true(partial(gone, process), f"{party} did not end")
+        assert read_state(space.home / party / "run")["stage"] == "stopped"
+    assert not any(socket.exists() for socket in sockets)
     assert gba_in(space, "audit", "verify").code == 0
     assert gba_in(space, "space", "up", "--detach").code == 0
 

@@ -70,7 +70,7 @@ def test_a_bad_value_far_down_is_named_by_row_and_column(
     wrong = ",".join((good | {column: bad}).values()) + "\n"
     error = refused(tmp_path, [csv(tmp_path, line * 10_000 + wrong + line * 100)])
     assert error.code == "data-value"
-    assert "row 10001 (line 10002 of the file)" in error.message
+    assert "row 10001," in error.message
     assert f"column {column}" in error.message
     assert bad not in error.message
 
@@ -92,6 +92,38 @@ def test_a_value_that_the_product_does_not_declare_is_named_by_row_and_column(
     error = refused(tmp_path, [csv(tmp_path, ROWS + row + "\n")])
     assert f"row 31, column {column}" in error.message
     assert what in error.message
+
+
+def test_a_json_value_far_down_is_named_by_row_and_column(tmp_path: Path) -> None:
+    good = {"pidnum": "p1", "sex": "F", "arm": 1, "since": "2020-01-01", "age": 40.5}
+    for column, bad in (("age", SECRET), ("arm", 1.5), ("since", SECRET)):
+        file = tmp_path / "trial.ndjson"
+        rows = [good] * 30_000 + [good | {column: bad}]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        error = refused(tmp_path, [file])
+        assert f"row 30001, column {column}" in error.message
+        assert str(bad) not in error.message
+
+
+def test_a_row_with_a_field_too_many_is_named(tmp_path: Path) -> None:
+    error = refused(tmp_path, [csv(tmp_path, ROWS + f"p1,F,1,2020-01-01,40,{SECRET}\n")])
+    assert "row 31 has more fields than the header" in error.message
+
+
+def test_a_further_file_that_lacks_a_column_is_refused(tmp_path: Path) -> None:
+    second = tmp_path / "second.csv"
+    second.write_text("pidnum,sex,arm,since\np1,F,1,2020-01-01\n")
+    error = refused(tmp_path, [csv(tmp_path, ROWS), second])
+    assert "second.csv: column age is not in all of the files" in error.message
+
+
+def test_a_column_called_n_is_checked_as_any_other(tmp_path: Path) -> None:
+    text = TRIAL.replace("age:", "n:").replace("age ", "n ")
+    body = ROWS + "p1,F,1,2020-01-01,121\n"
+    file = csv(tmp_path, body)
+    file.write_text(file.read_text().replace("age", "n", 1))
+    error = refused(tmp_path, [file], text)
+    assert "row 31, column n" in error.message
 
 
 def test_a_number_so_large_that_sums_would_run_over_is_refused(tmp_path: Path) -> None:
@@ -166,7 +198,7 @@ def test_a_column_of_the_wrong_type_is_refused(tmp_path: Path) -> None:
 def test_broken_ndjson_is_refused_without_its_text(tmp_path: Path) -> None:
     file = tmp_path / "trial.ndjson"
     file.write_text('{"pidnum": "p1"}\n{"pidnum": ' + SECRET + "\n")
-    assert refused(tmp_path, [file]).code == "data-file"
+    assert refused(tmp_path, [file]).code == "data-value"
 
 
 @pytest.mark.parametrize(
