@@ -9,7 +9,7 @@ JOBS   ?= 2
 .PHONY: help setup demo test test-containers test-long check format proto lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "%-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with .venv/bin/gba in it
 
