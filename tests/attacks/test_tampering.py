@@ -81,12 +81,13 @@ class Lied(Session):
 
     def _ask(
         self, envelope: Envelope, seconds: float, on_progress: OnProgress | None
-    ) -> tuple[Bundle, bytes]:
-        self.heard, digest = super()._ask(envelope, seconds, on_progress)
-        altered = Bundle()
-        altered.CopyFrom(self.heard)
-        self.lie(altered)
-        return altered, digest
+    ) -> tuple[query_pb2.QueryEvent, bytes]:
+        event, digest = super()._ask(envelope, seconds, on_progress)
+        assert event.WhichOneof("event") == "release"
+        self.heard = Bundle()
+        self.heard.CopyFrom(event.release)
+        self.lie(event.release)
+        return event, digest
 
 
 @pytest.fixture
@@ -395,7 +396,7 @@ def empty_answer(space: Space, sql: str) -> bytes:
     with Session(PartyHome(space.home / "actors/hongkong-researcher")) as session:
         offers = session.catalogue().offers
     offer = next(each.offer for each in offers if each.offer.product == "patients")
-    return combine(bind_query(parse_query(sql), offer), offer, [], ["macao"]).digest()
+    return combine(bind_query(parse_query(sql), offer), [], ["macao"]).digest()
 
 
 @pytest.mark.parametrize(

@@ -304,7 +304,9 @@ def many_rows(table: Table, count: int) -> Table:
 
 
 def rows_behind(answer: Answer) -> int:
-    return sum(int(row[1] or 0) for row in answer.rows)
+    counts = [row[1] for row in answer.rows]
+    assert all(isinstance(count, int) for count in counts)
+    return sum(count for count in counts if isinstance(count, int))
 
 
 @dataclass

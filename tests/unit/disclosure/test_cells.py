@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataspace.disclosure.cells import RawAggregate, RawCell, disclose
+from dataspace.disclosure.cells import RawAggregate, RawCell, RawFigures, disclose
 from dataspace.disclosure.rounding import round_count
 from dataspace.query.partials import State
 from dataspace.query.product import Disclosure
@@ -28,11 +28,13 @@ def whole(values: list[int]) -> RawAggregate:
     return RawAggregate(
         count=count,
         subjects=count,
-        sum=total,
-        low=Decimal(min(values)),
-        high=Decimal(max(values)),
-        variance=squares / (count - 1),
-        integral=True,
+        figures=RawFigures(
+            sum=total,
+            low=Decimal(min(values)),
+            high=Decimal(max(values)),
+            variance=squares / (count - 1),
+            integral=True,
+        ),
     )
 
 
@@ -47,8 +49,8 @@ def test_a_cell_of_nought_to_k_minus_one_subjects_leaves_no_trace(settings: Disc
 
 
 def test_an_aggregate_with_too_few_subjects_behind_it_hides_the_whole_cell() -> None:
-    enough = RawAggregate(count=40, subjects=11, sum=Decimal(80))
-    few = RawAggregate(count=40, subjects=10, sum=Decimal(80))
+    enough = RawAggregate(count=40, subjects=11, figures=RawFigures(Decimal(80)))
+    few = RawAggregate(count=40, subjects=10, figures=RawFigures(Decimal(80)))
     none = RawAggregate(count=0, subjects=0)
     assert len(disclose([cell(40, enough)], ROUNDED)) == 1
     assert disclose([cell(40, enough, few)], ROUNDED) == ()
@@ -60,7 +62,8 @@ def test_many_rows_of_few_subjects_are_few_subjects() -> None:
 
 
 def test_with_rounding_off_a_shown_cell_is_exact() -> None:
-    raw = RawAggregate(count=7, subjects=7, sum=Decimal("12.3456789"), variance=Decimal("0.123456"))
+    figures = RawFigures(Decimal("12.3456789"), variance=Decimal("0.123456"))
+    raw = RawAggregate(count=7, subjects=7, figures=figures)
     (shown,) = disclose([cell(7, raw)], EXACT)
     assert shown.states == (
         State(7, sum=Decimal("12.3456789"), variance=Decimal("0.123456")),
@@ -68,7 +71,8 @@ def test_with_rounding_off_a_shown_cell_is_exact() -> None:
 
 
 def test_with_rounding_on_no_sum_leaves_but_a_mean_at_four_digits() -> None:
-    raw = RawAggregate(count=13, subjects=13, sum=Decimal("1234.5678"), variance=Decimal("7.77777"))
+    figures = RawFigures(Decimal("1234.5678"), variance=Decimal("7.77777"))
+    raw = RawAggregate(count=13, subjects=13, figures=figures)
     (shown,) = disclose([cell(13, raw)], ROUNDED)
     assert shown.states == (State(15, mean=Decimal("94.97"), variance=Decimal("7.778")),)
 
@@ -128,9 +132,8 @@ def test_the_sum_of_whole_numbers_does_not_give_the_count_back(values: list[int]
 
 
 def _with_sum(total: int, count: int) -> RawAggregate:
-    return RawAggregate(
-        count, count, Decimal(total), low=Decimal(-9), high=Decimal(9), integral=True
-    )
+    figures = RawFigures(Decimal(total), low=Decimal(-9), high=Decimal(9), integral=True)
+    return RawAggregate(count, count, figures=figures)
 
 
 def test_settings_under_which_a_shown_count_would_be_nought_cannot_exist() -> None:

@@ -26,7 +26,7 @@ FOREVER = (
 def run(
     engine: Engine, sql: str, register: Callable[[Callable[[], None]], None] = lambda _: None
 ) -> object:
-    return engine.run(QUERY, Rendered(sql, (), (("count",),)), register)
+    return engine.run(QUERY, Rendered(sql, (), ({"count": 1},), ()), register)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from dataspace.disclosure.cells import disclose
-from dataspace.query.combine import Answer, state_names, combine, key_names
+from dataspace.query.combine import Answer, combine, key_names, state_names
 from dataspace.query.partials import Share, read_share, write_share
 from dataspace.query.product import Offer
 from dataspace.query.render import render

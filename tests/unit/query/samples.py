@@ -1,4 +1,4 @@
-"""One product with a column of every type and role, the same in every test."""
+"""Two products with columns of every type and role, the same in every test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ COLUMNS = {
     "age": Column(type=ColumnType.INTEGER, role=_MEASURE),
     "weight": Column(type=ColumnType.DOUBLE, role=_MEASURE),
     "cost": Column(type=ColumnType.DECIMAL, role=_MEASURE),
+    "height": Column(type=ColumnType.DOUBLE, role=_MEASURE, bounds=(0, 250)),
     "note": Column(type=ColumnType.VARCHAR, role=Role.WITHHELD),
+}
+VISITS = {
+    "kind": Column(type=ColumnType.VARCHAR, role=_DIMENSION, levels=("in", "out")),
+    "arm": Column(type=ColumnType.INTEGER, role=_DIMENSION),
+    "begun": Column(type=ColumnType.TIMESTAMP, role=_DIMENSION),
+    "stay": Column(type=ColumnType.INTEGER, role=_MEASURE, bounds=(0, 60)),
+    "fee": Column(type=ColumnType.DECIMAL, role=_MEASURE),
+    "remark": Column(type=ColumnType.VARCHAR, role=Role.WITHHELD),
 }
 
 
@@ -35,6 +44,16 @@ def offer(disclosure: Disclosure | None = None) -> Offer:
     )
 
 
-def bound(sql: str, to: Offer | None = None) -> Query:
+def visits(disclosure: Disclosure | None = None) -> Offer:
+    """The product `visits`, whose rows are of the same persons."""
+    return Offer(
+        product="visits",
+        title=Title(en="Visits"),
+        columns=VISITS,
+        disclosure=disclosure or Disclosure(),
+    )
+
+
+def bound(sql: str, *to: Offer) -> Query:
     """Parse and bind."""
-    return bind_query(parse_query(sql), to or offer())
+    return bind_query(parse_query(sql), *(to or (offer(), visits())))

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from dataspace.errors import Unverified
-from dataspace.query.combine import Answer, state_names, combine, key_names
+from dataspace.query.combine import Answer, combine, key_names, state_names
 from dataspace.query.partials import Cell, KeyValue, Share, State
 from dataspace.query.product import Column, ColumnType, Role
 from dataspace.query.tree import Query
@@ -32,7 +32,7 @@ def share(query: Query, region: str, cells: dict[Any, Any], round_to: int = 1) -
 def ask(sql: str, *cells: dict[Any, Any]) -> Answer:
     query = bound(sql)
     shares = [share(query, region, own) for region, own in zip(REGIONS, cells, strict=False)]
-    return combine(query, offer(), shares, REGIONS)
+    return combine(query, shares, REGIONS)
 
 
 BY_SEX = "select sex, count(*) as n from trial group by sex"
@@ -80,7 +80,7 @@ def test_levels_of_dates_and_decimals_are_found_among_the_cells() -> None:
     own = offer().model_copy(update={"columns": columns})
     for name, key in (("since", datetime.date(2020, 1, 1)), ("dose", Decimal("0.1000"))):
         query = bound(f"select {name}, count(*) from trial group by 1", own)
-        answer = combine(query, own, [share(query, "macao", {key: 10})], REGIONS)
+        answer = combine(query, [share(query, "macao", {key: 10})], REGIONS)
         assert answer.hidden_cells == 1
 
 
@@ -105,7 +105,7 @@ def test_ties_are_broken_by_keys_so_that_every_order_of_shares_gives_one_answer(
     query = bound(f"{BY_SEX} order by n desc limit 2")
     cells: list[dict[Any, Any]] = [{"M": 10, "F": 10}, {None: 10}, {"X": 10}]
     shares = [share(query, region, own) for region, own in zip(REGIONS, cells, strict=True)]
-    answers = [combine(query, offer(), own, REGIONS) for own in permutations(shares)]
+    answers = [combine(query, own, REGIONS) for own in permutations(shares)]
     assert {answer.digest() for answer in answers} == {answers[0].digest()}
     assert answers[0].rows == (("F", 10), ("M", 10))
 
@@ -150,16 +150,16 @@ def test_a_share_of_another_query_is_unverified() -> None:
         "select count(*) from trial",
     ):
         with pytest.raises(Unverified):
-            combine(query, offer(), [share(bound(other), "macao", {})], REGIONS)
+            combine(query, [share(bound(other), "macao", {})], REGIONS)
 
 
 def test_a_region_that_answers_twice_or_was_not_asked_is_unverified() -> None:
     query = bound(BY_SEX)
     own = share(query, "macao", {"F": 10})
     with pytest.raises(Unverified):
-        combine(query, offer(), [own, own], REGIONS)
+        combine(query, [own, own], REGIONS)
     with pytest.raises(Unverified):
-        combine(query, offer(), [own], ["hongkong"])
+        combine(query, [own], ["hongkong"])
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,8 @@ def _restrict(world: Federation, question: Question) -> bool:
     Computed by plain SQL, apart from the code under test. Returns whether there is a cell.
     """
     query = bound(question.sql, OFFER)
-    columns = [each.column.name for each in query.aggregates if each.column]
+    lines = [part.value for _, part in query.states()]
+    columns = [line.column.name for line in lines if line and line.column]
     enough = ["count(DISTINCT person) >= 5"] + [
         f"count(DISTINCT CASE WHEN {name} IS NOT NULL THEN person END) >= 5" for name in columns
     ]

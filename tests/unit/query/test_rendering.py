@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from dataspace.query.expressions import quote, view_name
 from dataspace.query.partials import read_value, write_value
 from dataspace.query.product import Disclosure
-from dataspace.query.render import quote, render, view_name
+from dataspace.query.render import render
 from node.warehouse.engine import Engine
 from tests.unit.query.federation import COLUMNS, LIMITS
 from tests.unit.query.samples import bound, offer
