@@ -10,78 +10,69 @@ one text; the text is parsed by every gate all the same. Source: PEP 249.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import sqlglot
-from sqlglot.errors import SqlglotError
 
+from dataspace.client.driver_errors import (
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    RefusedError,
+    Warning,
+    translated,
+)
 from dataspace.client.homes import actor_home
+from dataspace.client.parameters import Parameter, write_parameters
 from dataspace.client.release import Release
 from dataspace.client.session import Session
-from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
+from dataspace.errors import DataspaceError
+
+__all__ = [
+    "BINARY", "DATETIME", "NUMBER", "ROWID", "STRING",
+    "Binary", "Connection", "Cursor", "DataError", "DatabaseError", "Date", "DateFromTicks",
+    "Error", "IntegrityError", "InterfaceError", "InternalError", "NotSupportedError",
+    "OperationalError", "ProgrammingError", "RefusedError", "Time", "TimeFromTicks", "Timestamp",
+    "TimestampFromTicks", "Warning", "apilevel", "connect", "paramstyle", "threadsafety",
+]  # fmt: skip
 
 apilevel = "2.0"
 threadsafety = 1
 paramstyle = "qmark"
 
-Parameter = bool | int | float | str | Decimal | datetime.date | datetime.datetime | None
 Row = tuple[Any, ...]
 
-
-class Warning(Exception):
-    """Never raised here."""
-
-
-class Error(Exception):
-    """Base of PEP 249's errors; `__cause__` is the space's own error."""
-
-
-class InterfaceError(Error):
-    """The driver was used wrongly."""
-
-
-class DatabaseError(Error):
-    """The space said no."""
-
-
-class DataError(DatabaseError):
-    """Never raised here."""
-
-
-class OperationalError(DatabaseError):
-    """A participant is away."""
-
-
-class IntegrityError(DatabaseError):
-    """What came back does not verify."""
-
-
-class InternalError(DatabaseError):
-    """Never raised here."""
-
-
-class ProgrammingError(DatabaseError):
-    """The SQL is malformed."""
-
-
-class NotSupportedError(DatabaseError):
-    """Reading is all there is."""
-
-
-class RefusedError(DatabaseError):
-    """A rule refuses: `rule` and `basis` name it."""
-
-    def __init__(self, message: str, rule: str, basis: str) -> None:
-        super().__init__(message)
-        self.rule = rule
-        self.basis = basis
-
-
 STRING, NUMBER, DATETIME, BINARY, ROWID = "STRING", "NUMBER", "DATETIME", "BINARY", "ROWID"
+
+# PEP 249's constructors. No column holds a time of day or bytes: as parameters both are refused.
+Date = datetime.date
+Time = datetime.time
+Timestamp = datetime.datetime
+Binary = bytes
+
+
+def DateFromTicks(ticks: float) -> datetime.date:
+    """The local date of seconds since the epoch."""
+    return datetime.date(*time.localtime(ticks)[:3])
+
+
+def TimeFromTicks(ticks: float) -> datetime.time:
+    """The local time of day of seconds since the epoch."""
+    return datetime.time(*time.localtime(ticks)[3:6])
+
+
+def TimestampFromTicks(ticks: float) -> datetime.datetime:
+    """The local moment of seconds since the epoch."""
+    return datetime.datetime(*time.localtime(ticks)[:6])
 
 
 def connect(
@@ -92,7 +83,12 @@ def connect(
     project: str = "",
     require: str = "all",
 ) -> Connection:
-    """A connection for one actor and one purpose (an HL7 v3 ActReason code)."""
+    """A connection for one actor and one purpose (an HL7 v3 ActReason code).
+
+    `require`: `all` regions have to answer, or `any`. Raises PEP 249's errors.
+    """
+    if require not in {"all", "any"}:
+        raise InterfaceError("require is 'all' or 'any'")
     try:
         session = Session(actor_home(Path(home) if home is not None else None, actor))
     except DataspaceError as error:
@@ -100,19 +96,16 @@ def connect(
     return Connection(session, purpose, project, require)
 
 
-def translated(error: DataspaceError) -> Error:
-    """The PEP 249 error for one of the space's."""
-    if isinstance(error, Malformed):
-        return ProgrammingError(error.message)
-    if isinstance(error, Unavailable):
-        return OperationalError(error.message)
-    if isinstance(error, Unverified):
-        return IntegrityError(error.message)
-    return RefusedError(error.message, error.rule, error.basis)
-
-
 class Connection:
-    """One session. There are no transactions: `commit` and `rollback` have nothing to do."""
+    """One session. There are no transactions: `commit` and `rollback` have nothing to do.
+
+    PEP 249's optional extensions: the errors as attributes, and a `with` block that closes.
+    """
+
+    Warning, Error, InterfaceError, DatabaseError = Warning, Error, InterfaceError, DatabaseError
+    DataError, OperationalError, IntegrityError = DataError, OperationalError, IntegrityError
+    InternalError, ProgrammingError = InternalError, ProgrammingError
+    NotSupportedError, RefusedError = NotSupportedError, RefusedError
 
     def __init__(self, session: Session, purpose: str, project: str, require: str) -> None:
         self._session: Session | None = session
@@ -122,16 +115,16 @@ class Connection:
 
     def cursor(self) -> Cursor:
         """A new cursor."""
-        self._open()
+        self.check_open()
         return Cursor(self)
 
     def commit(self) -> None:
         """Nothing to do."""
-        self._open()
+        self.check_open()
 
     def rollback(self) -> None:
         """Nothing to do."""
-        self._open()
+        self.check_open()
 
     def close(self) -> None:
         """Close the session."""
@@ -142,13 +135,14 @@ class Connection:
     def ask(self, sql: str) -> Release:
         """Ask one question and return the whole release."""
         try:
-            return self._open().query(
+            return self.check_open().query(
                 sql, purpose=self._purpose, project=self._project, require=self._require
             )
         except DataspaceError as error:
             raise translated(error) from error
 
-    def _open(self) -> Session:
+    def check_open(self) -> Session:
+        """The session. Raises `InterfaceError` where it is closed."""
         if self._session is None:
             raise InterfaceError("the connection is closed; connect again")
         return self._session
@@ -185,10 +179,13 @@ class Cursor:
         return -1 if self.release is None else len(self.release.answer.rows)
 
     def execute(self, operation: str, parameters: Sequence[Parameter] = ()) -> Cursor:
-        """Ask one SELECT; `?` stand for parameters."""
+        """Ask one SELECT; each `?` stands for a parameter. Afterwards `release` is the whole
+        answer, with what each region came to."""
         self._check_open()
+        self.release, self._rows = None, iter(())
         self.release = self.connection.ask(write_parameters(operation, parameters))
-        self._rows = iter(self.release.answer.rows)
+        columns = [column.to_pylist() for column in self.release.table.columns]
+        self._rows = zip(*columns, strict=True)
         return self
 
     def executemany(self, operation: str, seq_of_parameters: Sequence[Sequence[Any]]) -> None:
@@ -226,10 +223,14 @@ class Cursor:
     def close(self) -> None:
         """No more from this cursor."""
         self._closed = True
+        self.release, self._rows = None, iter(())
 
     def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
         self._check_asked()
-        return self._rows
+        return next(self._rows)
 
     def __enter__(self) -> Cursor:
         return self
@@ -239,51 +240,13 @@ class Cursor:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise InterfaceError("the cursor is closed")
+            raise InterfaceError("the cursor is closed; make another")
+        self.connection.check_open()
 
     def _check_asked(self) -> None:
         self._check_open()
         if self.release is None:
             raise InterfaceError("execute a question first")
-
-
-def write_parameters(operation: str, parameters: Sequence[Parameter]) -> str:
-    """The text with each `?` outside of strings and comments replaced by a constant."""
-    if isinstance(parameters, Mapping | str):
-        raise InterfaceError("parameters are a sequence, one for each ?")
-    try:
-        tokens = sqlglot.tokenize(operation, read="duckdb")
-    except SqlglotError:
-        raise ProgrammingError("a quote or comment is not closed") from None
-    places = [token.start for token in tokens if token.token_type.name == "PLACEHOLDER"]
-    if len(places) != len(parameters):
-        raise ProgrammingError(f"{len(places)} places for {len(parameters)} parameters")
-    text = operation
-    for place, value in reversed(list(zip(places, parameters, strict=True))):
-        text = text[:place] + _constant(value) + text[place + 1 :]
-    return text
-
-
-def _constant(value: Parameter) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return "TRUE" if value else "FALSE"
-        case int() | Decimal():
-            return f"({value})" if value < 0 else str(value)
-        case float():
-            number = Decimal(repr(value))
-            if not number.is_finite():
-                raise ProgrammingError("a parameter must be a finite number")
-            return f"({number:f})" if number < 0 else f"{number:f}"
-        case datetime.datetime():
-            return f"TIMESTAMP '{value.replace(tzinfo=None).isoformat(sep=' ')}'"
-        case datetime.date():
-            return f"DATE '{value.isoformat()}'"
-        case str():
-            return "'" + value.replace("'", "''") + "'"
-    raise InterfaceError(f"a parameter of type {type(value).__name__} is not supported")
 
 
 def _type_code(kind: pa.DataType) -> str:

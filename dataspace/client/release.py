@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dataspace.client.columns import arrow_table
 from dataspace.query.combine import Answer
 
 
@@ -21,7 +22,8 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class Release:
-    """The combined answer. `id` is the digest of what the broker signed."""
+    """The combined answer. `id` is the digest of what the broker signed; `types` are Arrow's,
+    one for each column, None for a number."""
 
     id: str
     answer: Answer
@@ -29,6 +31,7 @@ class Release:
     provisional: bool
     request: bytes = field(repr=False)
     bundle: bytes = field(repr=False)
+    types: tuple[pa.DataType | None, ...] = field(repr=False)
 
     @property
     def hidden_cells(self) -> int | None:
@@ -37,12 +40,12 @@ class Release:
 
     @property
     def table(self) -> pa.Table:
-        """The answer as a pyarrow table, one column for each output."""
-        columns = {
-            name: [row[index] for row in self.answer.rows]
-            for index, name in enumerate(self.answer.columns)
-        }
-        return pa.table({name: pa.array(values) for name, values in columns.items()})
+        """The answer as a pyarrow table, one column for each output.
+
+        Counts are int64, other numbers double unless all are whole, dates date32, moments
+        timestamps without a zone, a histogram a list of int64.
+        """
+        return arrow_table(self.answer, self.types)
 
     def to_json(self) -> dict[str, Any]:
         """The one object of the command line's `--format json`."""

@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 
 from dataspace.channels import pinned_channel
+from dataspace.client.columns import column_types
 from dataspace.client.explanations import NodeExplanation, read_explanations
 from dataspace.client.release import NodeStatus, Release
 from dataspace.errors import KINDS, DataspaceError, Refused, Unavailable, Unverified
@@ -128,7 +129,7 @@ class Session:
         bundle = event.release
         checked = check_release(bundle, query, digest, audience, self.trust, now_ms())
         _require(checked, require)
-        return _release(checked, bundle, envelope)
+        return _release(query, checked, bundle, envelope)
 
     def explain(
         self, sql: str, *, purpose: str, project: str = "", seconds: float = QUERY_SECONDS
@@ -289,7 +290,7 @@ def _require(checked: CheckedRelease, require: str) -> None:
 
 
 def _release(
-    checked: CheckedRelease, bundle: query_pb2.ReleaseBundle, envelope: Envelope
+    query: Query, checked: CheckedRelease, bundle: query_pb2.ReleaseBundle, envelope: Envelope
 ) -> Release:
     return Release(
         id=checked.release_sha256.hex(),
@@ -300,4 +301,5 @@ def _release(
         provisional=checked.release.provisional,
         request=envelope.SerializeToString(),
         bundle=bundle.SerializeToString(),
+        types=column_types(query),
     )
