@@ -35,6 +35,7 @@ _LOG = structlog.get_logger("node.attachment")
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 HANDSHAKE_SECONDS = 10.0
+_BESIDE = 12  # calls that a node works on beside those whose query runs
 
 Stream: TypeAlias = Any  # grpc.aio's stream of frames, which has no types of its own
 
@@ -54,8 +55,12 @@ class Attachment:
 
     def __post_init__(self) -> None:
         config = self.home.config
-        self._running = asyncio.Semaphore(config.running_queries)
-        self._workers = ThreadPoolExecutor(config.running_queries + 2, thread_name_prefix="gate")
+        # More than queries that run at once: those that are verified, decided and recorded
+        # meanwhile share the log's flushes.
+        self._workers = ThreadPoolExecutor(
+            config.running_queries + _BESIDE, thread_name_prefix="gate"
+        )
+        self._most = config.running_queries + config.waiting_queries
 
     async def run(self) -> None:
         """Attach, and attach again, until cancelled."""
@@ -201,12 +206,11 @@ class Attachment:
             loop.call_soon_threadsafe(outbox.put, frame)
 
         try:
-            if len(self._calls) > self.home.config.waiting_queries:
+            if len(self._calls) > self._most:
                 raise Unavailable("this node is busy; retry after 2 s", code="busy")
-            async with self._running:
-                answer = await loop.run_in_executor(
-                    self._workers, self.gatekeeper.answer, ask.request, report, cancellation
-                )
+            answer = await loop.run_in_executor(
+                self._workers, self.gatekeeper.answer, ask.request, report, cancellation
+            )
             outbox.put_answer(call, answer.SerializeToString())
         except DataspaceError as error:
             # Not recorded, so not released and not signed: only the reason goes out.

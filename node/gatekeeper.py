@@ -51,16 +51,30 @@ class Cancellation:
     """Interrupts a query that runs, or keeps one from starting. Safe between threads."""
 
     def __init__(self, seconds: float | None = None) -> None:
-        self.seconds = seconds  # what the caller will wait, or None
+        self._deadline = None if seconds is None else time.monotonic() + seconds
         self._lock = threading.Lock()
         self._interrupt: Callable[[], None] | None = None
         self._cancelled = False
 
+    @property
+    def seconds(self) -> float | None:
+        """What the caller will still wait, or None."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def check(self) -> None:
+        """Raise where the caller has gone, or has waited for as long as it would."""
+        if self._cancelled:
+            raise Unavailable("the query was cancelled", code="query-cancelled")
+        if self.seconds == 0:
+            raise Unavailable(
+                "the query waited for its turn until its deadline; ask again later",
+                code="query-timeout",
+            )
+
     def register(self, interrupt: Callable[[], None]) -> None:
         """Take what interrupts the engine; raises where the caller has already gone."""
         with self._lock:
-            if self._cancelled:
-                raise Unavailable("the query was cancelled", code="query-cancelled")
+            self.check()
             self._interrupt = interrupt
 
     def cancel(self) -> None:
@@ -140,6 +154,7 @@ class Gatekeeper:
             "sql": opened.message.sql,
             "project": opened.message.project,
         }
+        cancellation.check()
         asked = read_request(opened, moment, self.region)
         self.ledger.claim(replay_key(opened), asked.request.freshness.expires_at_ms, moment)
         query, decisions = self._decide(asked, catalogue, facts, moment)
@@ -196,10 +211,13 @@ class Gatekeeper:
     ) -> query_pb2.Partial:
         if catalogue.engine is None:
             raise Unavailable("this node has no data yet", code="warehouse")
-        report("running", 0.0)
         settings = strictest([catalogue.find(name).disclosure for name in query.products])
         raw = catalogue.engine.run(
-            query, render(query, self.region), cancellation.register, cancellation.seconds
+            query,
+            render(query, self.region),
+            cancellation.register,
+            cancellation.seconds,
+            lambda share: report("running", share),
         )
         report("running", 1.0)
         share = Share(

@@ -6,6 +6,7 @@ whatever would have expired before it, so that a clock set back admits nothing.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from sqlalchemy import (
@@ -51,6 +52,7 @@ class Ledger:
 
     def __init__(self, url: str | URL) -> None:
         self._engine = create_engine(url)
+        self._turn = threading.Lock()  # waiting here is fair; SQLite's own waiting is not
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _make_durable)
         try:
@@ -80,7 +82,7 @@ class Ledger:
         Raises `Unavailable` where the ledger cannot tell: then nothing is answered.
         """
         try:
-            with self._engine.begin() as connection:
+            with self._turn, self._engine.begin() as connection:
                 # Writing first takes SQLite's write lock, so that reading the mark is safe.
                 connection.execute(
                     insert(_NONCES).values(replay_key=replay_key, expires_ms=expires_ms)

@@ -45,7 +45,9 @@ class Node:
             raise Malformed(f"{home.path} is not a node's home", code="home-kind")
         trust = home.trust(now_ms())
         config = home.config
-        limits = Limits(config.threads, config.memory_limit, config.query_seconds)
+        limits = Limits(
+            config.threads, config.memory_limit, config.query_seconds, config.running_queries
+        )
         key = load_private_key(home.path / "keys/log.key")
         if not isinstance(key, Ed25519PrivateKey):
             raise Malformed("keys/log.key must be an Ed25519 key", code="log-key")

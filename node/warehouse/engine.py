@@ -7,8 +7,11 @@ Errors of the engine leave as a code: their text may quote values.
 
 from __future__ import annotations
 
+import queue
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -25,6 +28,8 @@ from dataspace.query.render import Rendered
 from dataspace.query.tree import Line, Query
 
 _INTERRUPT_AGAIN = 0.05
+_LOOK_SECONDS = 0.2  # how often a query that runs is asked how far it is
+_STEP = 0.05  # progress is told in steps: it is an estimate, and finer would tell of rows
 _LOCKED_DOWN = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -35,21 +40,30 @@ _LOCKED_DOWN = {
     "python_enable_replacements": "false",
     "python_scan_all_frames": "false",
     "temp_file_encryption": "true",
-    "lock_configuration": "true",
 }
+# A cursor's own settings; progress is kept, and printed nowhere.
+_PROGRESS = (
+    "SET enable_progress_bar = true",
+    "SET enable_progress_bar_print = false",
+    "SET progress_bar_time = 0",
+)
+_LOCK = "SET lock_configuration = true"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one engine may take. `memory` as DuckDB writes it, `seconds` a query."""
+    """What one engine may take. `memory` as DuckDB writes it, `seconds` a query, and how
+    many `queries` at once."""
 
     threads: int
     memory: str
     seconds: float
+    queries: int = 4
 
 
 class Engine:
-    """One open snapshot. Safe for any number of threads; each query has its own cursor."""
+    """One open snapshot. Safe for any number of threads: so many queries as it has cursors run,
+    the others wait their turn."""
 
     def __init__(self, database: Path, limits: Limits) -> None:
         self._limits = limits
@@ -61,11 +75,27 @@ class Engine:
         }
         try:
             self._connection = duckdb.connect(str(database), config=config)
+            self._cursors: queue.SimpleQueue[duckdb.DuckDBPyConnection] = queue.SimpleQueue()
+            # Whoever opens a snapshot twice in one process finds it locked: no progress then.
+            settings = () if _is_locked(self._connection) else _PROGRESS
+            for _ in range(limits.queries):
+                cursor = self._connection.cursor()
+                for setting in settings:
+                    cursor.execute(setting)
+                self._cursors.put(cursor)
+            if settings:
+                # SECURITY: from here on nothing can be set any more, by nobody.
+                self._connection.execute(_LOCK)
         except duckdb.Error:
             raise Unavailable("the warehouse cannot be opened", code="warehouse") from None
+        self._closed = False
 
     def close(self) -> None:
-        """Let go of the snapshot."""
+        """Let go of the snapshot; a query that runs still lets go when it ends."""
+        self._closed = True
+        with suppress(queue.Empty):
+            while True:
+                self._cursors.get_nowait().close()
         self._connection.close()
 
     def run(
@@ -74,73 +104,116 @@ class Engine:
         rendered: Rendered,
         register: Callable[[Callable[[], None]], None],
         seconds: float | None = None,
+        on_progress: Callable[[float], None] = lambda _: None,
     ) -> tuple[RawCell, ...]:
         """Run one rendered query and return raw cells, which never leave the node.
 
         `register` gets a function that interrupts the query; `seconds` is what the caller
-        will wait, where that is less than the engine's own limit. Raises `Unavailable` with code
-        `query-timeout`, `query-cancelled` or `engine-error`.
+        will wait, where that is less than the engine's own limit; `on_progress` hears 0 when
+        the query begins, and then the engine's estimate of the share that is done, rising.
+        Raises `Unavailable` with code `query-timeout`, `query-cancelled` or `engine-error`.
         """
-        cursor = self._connection.cursor()
         allowed = self._limits.seconds if seconds is None else min(seconds, self._limits.seconds)
-        watch = _Watch(cursor, allowed)
+        watch = _Watch(allowed, on_progress)
+        register(watch.cancel)
+        cursor = self._borrow(watch)
         try:
-            register(watch.cancel)
-            watch.start()
+            on_progress(0.0)
+            watch.start(cursor)
             rows = cursor.execute(rendered.sql, list(rendered.parameters)).fetchall()
             labels = [
                 (each.state, cursor.execute(each.sql, list(each.parameters)).fetchall())
                 for each in rendered.labels
             ]
         except duckdb.InterruptException:
-            if watch.late:
-                raise Unavailable(
-                    f"the query took longer than {allowed:g} s; ask for less",
-                    code="query-timeout",
-                ) from None
-            raise Unavailable("the query was cancelled", code="query-cancelled") from None
+            raise watch.reason() from None
         except duckdb.Error:
             # SECURITY: the engine's text may quote values of rows.
             raise Unavailable("the engine could not answer", code="engine-error") from None
         finally:
             watch.finish()
-            cursor.close()
+            self._give_back(cursor)
         found = _labels_by_cell(len(query.keys), labels)
         return tuple(_raw_cell(query, rendered, row, found) for row in rows)
+
+    def _borrow(self, watch: _Watch) -> duckdb.DuckDBPyConnection:
+        """A free cursor. Raises where the caller has gone, or waits no longer, before one is."""
+        while not watch.is_over():
+            with suppress(queue.Empty):
+                return self._cursors.get(timeout=min(_INTERRUPT_AGAIN, watch.remaining()))
+        raise watch.reason()
+
+    def _give_back(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        if self._closed:
+            cursor.close()
+        else:
+            self._cursors.put(cursor)
+
+
+def _is_locked(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute("SELECT current_setting('lock_configuration')").fetchone()
+    return found is not None and found[0] is True
 
 
 class _Watch:
     """Interrupts a cursor when it is late or cancelled, again and again until it has ended:
-    an interrupt that comes before the engine has begun is lost on it."""
+    an interrupt that comes before the engine has begun is lost on it. Tells how far it is."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> None:
-        self.late = False
-        self._cursor = cursor
+    def __init__(self, seconds: float, on_progress: Callable[[float], None]) -> None:
         self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self._on_progress = on_progress
+        self._told = 0.0
+        self._cancelled = False
         self._wake = threading.Event()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to count the time."""
+    def start(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Watch over what this cursor runs next."""
+        self._thread = threading.Thread(target=self._run, args=(cursor,), daemon=True)
         self._thread.start()
+
+    def remaining(self) -> float:
+        """Seconds until it is late; never negative."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def is_over(self) -> bool:
+        """Whether it is cancelled or late."""
+        return self._cancelled or self.remaining() == 0
+
+    def reason(self) -> Unavailable:
+        """Why it was stopped."""
+        if self._cancelled:
+            return Unavailable("the query was cancelled", code="query-cancelled")
+        return Unavailable(
+            f"the query took longer than {self._seconds:.3g} s; ask for less", code="query-timeout"
+        )
 
     def cancel(self) -> None:
         """The caller has gone. Does nothing once the query has ended."""
+        self._cancelled = True
         self._wake.set()
 
     def finish(self) -> None:
         """The query has ended; nothing touches the cursor afterwards."""
         self._ended.set()
         self._wake.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
 
-    def _run(self) -> None:
-        self.late = not self._wake.wait(self._seconds)
+    def _run(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        while not self._wake.wait(min(_LOOK_SECONDS, self.remaining())) and self.remaining():
+            self._tell(cursor.query_progress())
         while not self._ended.is_set():
-            self._cursor.interrupt()
+            cursor.interrupt()
             self._ended.wait(_INTERRUPT_AGAIN)
+
+    def _tell(self, share: float) -> None:
+        """Pass on progress; it never falls back, though the engine's estimate does."""
+        if self._told + _STEP <= share < 1:
+            self._told = share - share % _STEP
+            self._on_progress(self._told)
 
 
 _Labels = dict[tuple[int, Any], list[RawLabel]]
