@@ -18,7 +18,7 @@ import structlog
 from broker.attached import Attached
 from broker.offers import Offers
 from dataspace.audit.entries import FieldValue
-from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
+from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import CheckedAnswer, check_answer, status_of
 from dataspace.evidence.offers import RegionOffer, regions_asked
 from dataspace.evidence.recording import Recorder
@@ -138,12 +138,19 @@ class Federation:
                 code="audience",
             )
         first = {name: each.offer for name, each in next(iter(offers.values())).items()}
-        query = bind_query(asked.query, *first.values())
-        decisions = self._decisions(asked, query, offers, moment)
         facts |= {
             "products": sorted(first),
             "purpose": asked.request.purpose,
             "audience": list(asked.audience),
+        }
+        try:
+            query = bind_query(asked.query, *first.values())
+        except Refused:
+            if asked.request.explain:
+                return asked, asked.query, offers  # each node says so itself; nothing runs
+            raise
+        decisions = self._decisions(asked, query, offers, moment)
+        facts |= {
             "policy_sha256": decisions[0].policy_sha256,
             "rules": sorted({rule.id for decision in decisions for rule in decision.rules}),
         }

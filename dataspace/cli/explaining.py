@@ -33,21 +33,26 @@ def explain_query(sql: str, purpose: str, project: str, home: PartyHome, format_
 
 
 def _print(each: NodeExplanation) -> None:
-    out.print(f"[bold]{each.region}[/]: {each.status}")
+    _line(f"[bold]{each.region}[/]: {each.status}")
     for line in each.content.get("tree", []):
-        out.print(f"  {_plain(line)}")
+        _line(f"  {_plain(line)}")
     for name, product in each.content.get("products", {}).items():
-        out.print(f"  product {name}: {product['outcome']}")
-        out.print(f"    columns     {', '.join(product['columns']) or '–'}")
-        out.print(f"    categories  {', '.join(product['categories']) or '–'}")
+        _line(f"  product {name}: {product['outcome']}")
+        _line(f"    columns     {', '.join(product['columns']) or '–'}")
+        _line(f"    categories  {', '.join(product['categories']) or '–'}")
         for rule in product["rules"]:
-            out.print(f"    rule        {rule['rule']}: {_plain(rule['message'])}")
-            out.print(f"    basis       {_plain(rule['basis'])}")
+            _line(f"    rule        {rule['rule']}: {_plain(rule['message'])}")
+            _line(f"    basis       {_plain(rule['basis'])}")
         shown = ", ".join(f"{key} {value}" for key, value in product["disclosure"].items())
-        out.print(f"    disclosure  {_plain(shown)}")
+        _line(f"    disclosure  {_plain(shown)}")
     for key in ("error", "rule", "basis", "nearest"):
         if each.content.get(key):
-            out.print(f"  {key}: {_plain(str(each.content[key]))}")
+            _line(f"  {key}: {_plain(str(each.content[key]))}")
+
+
+def _line(text: str) -> None:
+    # A line is never broken here, so that what reads it line by line finds it whole.
+    out.print(text, soft_wrap=True)
 
 
 def _plain(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dataspace.errors import Unverified
 from dataspace.evidence.answers import check_answer, error_of
+from dataspace.evidence.releases import PER_BROKER, UNSIGNED
 from dataspace.identity.trustlist import TrustList
 from dataspace.query.hints import nearest_form
 from dataspace.v1 import query_pb2
@@ -30,10 +31,14 @@ def read_explanations(
     trust: TrustList,
     now_ms: int,
 ) -> tuple[NodeExplanation, ...]:
-    """One for each region asked. Raises `Unverified` where a region did not sign its own."""
+    """One for each region asked. Raises `Unverified` where a region did not sign its own, and
+    where the broker words more than that a region is away."""
     if sorted(node.region for node in explanations.nodes) != list(audience):
         raise Unverified("not every region asked is accounted for", code="release-nodes")
     spoken = [node for node in explanations.nodes if node.body_sha256]
+    for node in explanations.nodes:
+        if not node.body_sha256 and not _is_away(node):
+            raise Unverified(f"{node.region} did not sign its own word", code="release-nodes")
     if len(spoken) != len(explanations.answers):
         raise Unverified("explanations and their regions do not fit", code="release-nodes")
     found = {
@@ -48,13 +53,17 @@ def read_explanations(
     )
 
 
+def _is_away(node: query_pb2.NodeOutcome) -> bool:
+    return node.status in UNSIGNED and node.reason.endswith(PER_BROKER)
+
+
 def _explanation(
     node: query_pb2.NodeOutcome,
     said: query_pb2.Explanation | None,
     refusal: query_pb2.Refusal | None,
 ) -> NodeExplanation:
     if said is not None:
-        return NodeExplanation(node.region, "explained", json.loads(said.explanation_json))
+        return NodeExplanation(node.region, "explained", _content(node.region, said))
     if refusal is None:
         raise Unverified(f"{node.region} answers where it should explain", code="partial-kind")
     error = error_of(refusal.status)
@@ -65,3 +74,13 @@ def _explanation(
         "nearest": nearest_form(error),
     }
     return NodeExplanation(node.region, error.kind, content)
+
+
+def _content(region: str, said: query_pb2.Explanation) -> dict[str, Any]:
+    try:
+        content = json.loads(said.explanation_json)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or set(content) != {"tree", "products"}:
+        raise Unverified(f"the explanation of {region} cannot be read", code="explanation")
+    return content

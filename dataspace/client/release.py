@@ -42,8 +42,8 @@ class Release:
     def table(self) -> pa.Table:
         """The answer as a pyarrow table, one column for each output.
 
-        Counts are int64, other numbers double unless all are whole, dates date32, moments
-        timestamps without a zone, a histogram a list of int64.
+        Counts are int64, other numbers double unless all are whole or decimals, dates date32,
+        moments timestamps without a zone, a histogram a list of int64.
         """
         return arrow_table(self.answer, self.types)
 

@@ -69,7 +69,10 @@ class _Binder:
     offers: Mapping[str, Offer]
 
     def condition(self, clause: str, scalar: Scalar) -> Scalar:
-        bound = self._bind(self._unfolded(scalar))
+        return self._condition(clause, self._unfolded(scalar))
+
+    def _condition(self, clause: str, unfolded: Scalar) -> Scalar:
+        bound = self._bind(unfolded)
         if type_of(bound) not in {ColumnType.BOOLEAN, None}:
             raise Malformed(f"{clause} takes a condition", code="type")
         return bound
@@ -160,7 +163,7 @@ class _Binder:
         if not isinstance(unfolded, CaseWhen):
             return self._resolved(unfolded)
         branches = tuple(
-            (self.condition("CASE WHEN", condition), self._resolved(value))
+            (self._condition("CASE WHEN", condition), self._resolved(value))
             for condition, value in unfolded.branches
         )
         return CaseWhen(branches, self._resolved(unfolded.otherwise))

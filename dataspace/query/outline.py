@@ -21,7 +21,7 @@ from dataspace.query.tree import (
 
 def outline(query: Query) -> list[str]:
     """The bound tree, one part a line."""
-    lines = [f"from {_source(index, each)}" for index, each in enumerate(query.sources)]
+    lines = [_source(index, each) for index, each in enumerate(query.sources)]
     if query.where is not None:
         lines.append(f"where {_text(query.where)}")
     lines += [f"key {index}: {_text(key)}" for index, key in enumerate(query.keys)]
@@ -39,7 +39,7 @@ def outline(query: Query) -> list[str]:
 
 def _source(index: int, source: Source) -> str:
     where = f"{source.region}." if source.region else ""
-    join = "left join " if source.optional else "join " if index else ""
+    join = "left join " if source.optional else "join " if index else "from "
     kept = f" where {_text(source.filter)}" if source.filter is not None else ""
     return f"{join}{where}{source.product} as t{index}{kept}"
 

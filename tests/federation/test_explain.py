@@ -1,0 +1,363 @@
+"""`gba query --explain`: each node says what it would do, and nothing is run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dataspace.audit.entries import Entry
+from dataspace.audit.reader import DirectoryReader
+from dataspace.audit.tiles import decode_bundle, tiles_of
+from dataspace.cli.supervising import start_party
+from dataspace.client.explanations import NodeExplanation
+from dataspace.client.session import OnProgress, Session
+from dataspace.errors import Unverified
+from dataspace.home import PartyHome
+from dataspace.identity.envelopes import seal
+from dataspace.identity.names import REGIONS
+from dataspace.v1 import query_pb2
+from dataspace.v1.envelope_pb2 import Envelope
+from tests.attacks.forgery import log_sizes
+from tests.federation.processes import await_ready, stop
+from tests.spaces import Ran, Space
+
+ACTOR = "hongkong/researcher"
+JOINED = (
+    "SELECT c.category, count(*) AS n, avg(p.age) AS a, "
+    "sum(CASE WHEN p.sex = 'F' THEN 1 ELSE 0 END) AS women, "
+    "count(*) FILTER (WHERE c.onset_date >= DATE '2020-01-01') AS late "
+    "FROM patients p JOIN conditions c ON p.person = c.person WHERE p.smoker "
+    "GROUP BY c.category HAVING count(*) > 20 ORDER BY n DESC LIMIT 3"
+)
+
+Explanations = query_pb2.Explanations
+
+
+def explain(space: Space, sql: str, *extra: str, **asked: str) -> Ran:
+    """`gba query … --explain --format json`."""
+    return space.query(sql, extra=["--explain", *extra], **asked)
+
+
+def explained(space: Space, sql: str, **asked: str) -> dict[str, dict[str, Any]]:
+    """What each region said."""
+    ran = explain(space, sql, **asked)
+    assert ran.code == 0, ran.err
+    return {node["region"]: node for node in ran.json["nodes"]}
+
+
+def entries(space: Space, owner: str, since: int) -> list[dict[str, Any]]:
+    """The entries of a party's log from an index on."""
+    log = DirectoryReader(space.home / owner / "log")
+    size = log_sizes(space)[owner]
+    found = [
+        entry
+        for tile in tiles_of(size)
+        if tile.level is None
+        for entry in decode_bundle(tile, log.read(tile))
+    ]
+    read = [json.loads(Entry.from_bytes(entry).to_bytes()) for entry in found[since:]]
+    return [{"kind": each["kind"], **each["fields"]} for each in read]
+
+
+# --- what a node says ------------------------------------------------------------------------
+
+
+def test_each_node_shows_its_tree_columns_rules_and_disclosure(asked_space: Space) -> None:
+    nodes = explained(asked_space, JOINED)
+    assert set(nodes) == set(REGIONS)
+    for node in nodes.values():
+        assert node["status"] == "explained"
+        assert node["tree"] == [
+            "from patients as t0",
+            "join conditions as t1",
+            "where t0.smoker",
+            "key 0: t1.category",
+            "aggregate 0: count(*)",
+            "aggregate 1: avg(t0.age)",
+            "aggregate 2: sum(case((t0.sex = 'F'): 1; else: 0)), 2 cells of its own",
+            "aggregate 3: count(*) filter ((t1.onset_date >= 2020-01-01))",
+            "output category: key 0",
+            "output n: aggregate 0",
+            "output a: aggregate 1",
+            "output women: aggregate 2",
+            "output late: aggregate 3",
+            "having (aggregate 0 > 20)",
+            "order by aggregate 0 desc",
+            "limit 3 offset 0",
+        ]
+        patients, conditions = node["products"]["patients"], node["products"]["conditions"]
+        assert patients["columns"] == ["age", "sex", "smoker"]
+        assert patients["categories"] == ["demographic", "lifestyle"]
+        assert conditions["columns"] == ["category", "onset_date"]
+        assert conditions["categories"] == ["health"]
+        for product in (patients, conditions):
+            assert product["outcome"] == "permit"
+            assert [rule["rule"] for rule in product["rules"]] == ["research-statistics"]
+            assert all(rule["basis"] and rule["message"] for rule in product["rules"])
+            assert product["disclosure"]["min_subjects"] == 11
+            assert product["disclosure"]["round_to"] == 5
+
+
+@pytest.mark.parametrize(
+    ("sql", "asked", "rule"),
+    [
+        ("SELECT brca, count(*) FROM conditions GROUP BY brca", {}, "gba-health-2024"),
+        ("SELECT count(*) FROM conditions", {"purpose": "TREAT"}, "default-deny"),
+        ("SELECT count(*) FROM conditions", {"actor": "macao/clinician"}, "default-deny"),
+    ],
+)
+def test_what_would_be_denied_is_explained_with_the_rule(
+    asked_space: Space, sql: str, asked: dict[str, str], rule: str
+) -> None:
+    for node in explained(asked_space, sql, **asked).values():
+        product = node["products"]["conditions"]
+        assert (node["status"], product["outcome"]) == ("explained", "deny")
+        assert rule in [each["rule"] for each in product["rules"]]
+        assert all(each["message"] for each in product["rules"])
+
+
+def test_a_withheld_column_is_explained_by_each_node_with_the_rule(asked_space: Space) -> None:
+    for region, node in explained(
+        asked_space, "SELECT hkid, count(*) FROM patients GROUP BY hkid"
+    ).items():
+        assert (node["region"], node["status"]) == (region, "refused")
+        assert node["rule"] == "column-withheld"
+        assert node["basis"]
+        assert "hkid is withheld" in node["error"]
+        assert "line 1, column 46" in node["error"]
+        assert node["nearest"] == "the query without that column"
+
+
+def test_one_region_explains_what_is_asked_of_it_alone(asked_space: Space) -> None:
+    nodes = explained(asked_space, "SELECT median(age) AS m FROM macao.patients")
+    assert set(nodes) == {"macao"}
+    assert nodes["macao"]["tree"][:2] == [
+        "from macao.patients as t0",
+        "aggregate 0: quantile(t0.age)",
+    ]
+
+
+def test_the_table_for_people_says_the_same(asked_space: Space) -> None:
+    ran = asked_space.gba("query", JOINED, "--purpose", "HRESCH", "--explain", actor=ACTOR)
+    assert ran.code == 0
+    for words in (
+        "macao: explained", "  join conditions as t1", "product conditions: permit",
+        "columns     age, sex, smoker", "categories  demographic, lifestyle",
+        "rule        research-statistics", "disclosure  min_subjects 11, round_to 5",
+    ):  # fmt: skip
+        assert words in ran.out
+    withheld = "SELECT count(hkid) FROM patients"
+    ran = asked_space.gba("query", withheld, "--purpose", "HRESCH", "--explain", actor=ACTOR)
+    assert "rule: column-withheld" in ran.out
+    assert "nearest: the query without that column" in ran.out
+
+
+# --- what is malformed -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sql", "place", "nearest"),
+    [
+        ("SELECT sex,\n  max(age) FROM patients GROUP BY sex", "line 2", "quantile(x, 0.95)"),
+        ("SELECT mediann(age) FROM patients", "line 1, column 8", "median(…)"),
+        ("SELECT age FROM patients", "line 1, column 8", "SELECT x, count(*) … GROUP BY x"),
+        ("SELECT count(distinct sex, age) FROM patients", "line 1", "count(distinct person)"),
+        ("SELECT count(*) FROM patients WHERE age = 40", "line 1, column 37", "x >= 40"),
+        ("SELECT avg(age * age) FROM patients", "line 1, column 12", "avg(1.8 * x + 32)"),
+        ("SELECT count(*) FROM patients p JOIN conditions c ON p.sex = c.category",
+         "line 1, column 38", "ON a.person = b.person"),
+        ("SELECT count(*) FROM guangzhou.patients g JOIN macao.patients m ON g.person = m.person",
+         "line 1", "at each region"),
+        ("SELECT count(*) FROM patients -- all", "line 1", "without its comments"),
+    ],
+)  # fmt: skip
+def test_malformed_text_names_its_place_and_the_nearest_permitted_form(
+    asked_space: Space, sql: str, place: str, nearest: str
+) -> None:
+    ran = explain(asked_space, sql)
+    assert ran.code == 3
+    assert ran.error["error"] == "malformed"
+    assert place in ran.error["message"]
+    assert place in ran.json["malformed"]
+    assert nearest in ran.json["nearest"]
+    assert ran.json["nodes"] == []
+
+
+def test_the_nearest_form_is_told_to_people_too(asked_space: Space) -> None:
+    sql = "SELECT max(age) FROM patients"
+    ran = asked_space.gba("query", sql, "--purpose", "HRESCH", "--explain", actor=ACTOR)
+    assert (ran.code, ran.error["code"]) == (3, "unlisted")
+    assert ran.out.strip() == "nearest permitted form: quantile(x, 0.95)"
+
+
+# --- nothing is run --------------------------------------------------------------------------
+
+
+class Watched(Session):
+    """A session that keeps the stages it hears of."""
+
+    def __init__(self, home: PartyHome) -> None:
+        super().__init__(home)
+        self.stages: set[tuple[str, str]] = set()
+
+    def _ask(
+        self, envelope: Envelope, seconds: float, on_progress: OnProgress | None
+    ) -> tuple[query_pb2.QueryEvent, bytes]:
+        def hear(region: str, stage: str, _: float) -> None:
+            self.stages.add((region, stage))
+
+        return super()._ask(envelope, seconds, hear)
+
+
+def test_nothing_is_run_and_the_log_says_explained(asked_space: Space) -> None:
+    before = log_sizes(asked_space)
+    with Watched(PartyHome(asked_space.home / "actors/hongkong-researcher")) as session:
+        session.explain(JOINED, purpose="HRESCH")
+        assert session.stages
+        assert "running" not in {stage for _, stage in session.stages}
+        session.query("SELECT count(*) FROM patients", purpose="HRESCH")
+        assert "running" in {stage for _, stage in session.stages}
+    for region in REGIONS:
+        first, second = entries(asked_space, region, before[region])
+        assert (first["kind"], second["kind"]) == ("query.explained", "query.released")
+        assert first["outcome"] == "explained"
+        assert first["decision"] == "permit"
+        assert first["rules"] == ["research-statistics"]
+        assert "cells" not in first
+    kinds = [each["kind"] for each in entries(asked_space, "broker", before["broker"])]
+    assert kinds == ["query.forwarded", "query.forwarded", "query.released"]
+
+
+def test_an_explained_denial_is_recorded_as_such(asked_space: Space) -> None:
+    before = log_sizes(asked_space)
+    explained(asked_space, "SELECT brca, count(*) FROM conditions GROUP BY brca")
+    explained(asked_space, "SELECT count(hkid) FROM patients")
+    for region in REGIONS:
+        denied, withheld = entries(asked_space, region, before[region])
+        assert (denied["kind"], denied["decision"]) == ("query.explained", "deny")
+        assert (withheld["kind"], withheld["rule"]) == ("query.refused", "column-withheld")
+
+
+def test_a_node_that_is_away_is_named_and_the_others_explain(asked_space: Space) -> None:
+    stop(asked_space, "macao")
+    try:
+        nodes = explained(asked_space, JOINED)
+    finally:
+        start_party(asked_space.home, "macao")
+        await_ready(asked_space)
+    assert {region: node["status"] for region, node in nodes.items()} == {
+        "guangzhou": "explained", "hongkong": "explained", "macao": "unreachable",
+    }  # fmt: skip
+    assert nodes["macao"]["error"].endswith("(per broker)")
+    assert "tree" not in nodes["macao"]
+
+
+# --- a broker that lies ----------------------------------------------------------------------
+
+
+class Lied(Session):
+    """A session whose broker alters what it sends."""
+
+    def __init__(self, home: PartyHome, lie: Callable[[Explanations], None]) -> None:
+        super().__init__(home)
+        self.lie = lie
+
+    def _ask(
+        self, envelope: Envelope, seconds: float, on_progress: OnProgress | None
+    ) -> tuple[query_pb2.QueryEvent, bytes]:
+        event, digest = super()._ask(envelope, seconds, on_progress)
+        self.lie(event.explanations)
+        return event, digest
+
+
+Ask = Callable[[Callable[[Explanations], None]], tuple[NodeExplanation, ...]]
+
+
+@pytest.fixture
+def lied(asked_space: Space) -> Iterator[Ask]:
+    home = PartyHome(asked_space.home / "actors/hongkong-researcher")
+    sessions: list[Lied] = []
+
+    def ask(lie: Callable[[Explanations], None]) -> tuple[NodeExplanation, ...]:
+        sessions.append(Lied(home, lie))
+        return sessions[-1].explain("SELECT count(*) FROM patients", purpose="HRESCH")
+
+    yield ask
+    for session in sessions:
+        session.close()
+
+
+def _changed_byte(told: Explanations) -> None:
+    payload = bytearray(told.answers[2].body.payload)
+    payload[payload.index(b"permit")] ^= 1
+    told.answers[2].body.payload = bytes(payload)
+
+
+def _swapped(told: Explanations) -> None:
+    first, second = told.answers[0], told.answers[1]
+    kept = query_pb2.NodeAnswer()
+    kept.CopyFrom(first)
+    first.CopyFrom(second)
+    second.CopyFrom(kept)
+
+
+def _dropped(told: Explanations) -> None:
+    del told.answers[2], told.nodes[2]
+
+
+def _without_answer(told: Explanations) -> None:
+    del told.answers[2]
+
+
+def _worded(told: Explanations) -> None:
+    """The broker says no in a region's name."""
+    del told.answers[2]
+    told.nodes[2].CopyFrom(
+        query_pb2.NodeOutcome(region="macao", status="refused", reason="not you (per broker)")
+    )
+
+
+def _nothing_said(told: Explanations) -> None:
+    del told.answers[2]
+    told.nodes[2].CopyFrom(query_pb2.NodeOutcome(region="macao", status="released"))
+
+
+def _another_receipt(told: Explanations) -> None:
+    told.answers[2].receipt.CopyFrom(told.answers[1].receipt)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [_changed_byte, _swapped, _dropped, _without_answer, _worded, _nothing_said, _another_receipt],
+)
+def test_an_explanation_that_the_broker_altered_is_unverified(
+    lied: Ask, lie: Callable[[Explanations], None]
+) -> None:
+    with pytest.raises(Unverified):
+        lied(lie)
+
+
+def test_an_explanation_that_the_broker_signed_is_unverified(asked_space: Space, lied: Ask) -> None:
+    broker = PartyHome(asked_space.home / "broker").identity
+
+    def lie(told: Explanations) -> None:
+        said = query_pb2.Explanation.FromString(told.answers[2].body.payload)
+        told.answers[2].body.CopyFrom(seal(said, broker))
+
+    with pytest.raises(Unverified, match="macao") as caught:
+        lied(lie)
+    assert caught.value.code == "partial-signer"
+
+
+def test_an_old_explanation_does_not_explain_a_new_question(lied: Ask) -> None:
+    kept = Explanations()
+    lied(kept.CopyFrom)
+    with pytest.raises(Unverified, match="another request"):
+        lied(lambda told: told.CopyFrom(kept))
+
+
+def test_a_true_explanation_is_believed(lied: Ask) -> None:
+    assert [each.status for each in lied(lambda _: None)] == ["explained"] * 3
