@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from broker.admission import Admission
 from broker.attached import Attached
 from broker.federation import Federation, now_ms
 from broker.offers import Offers
@@ -27,6 +30,7 @@ from dataspace.processes import configure_logs, die, write_state
 from dataspace.v1 import broker_pb2_grpc
 
 _GRACE_SECONDS = 1.0
+_WORKERS = 32  # most of them wait for the log, and share its flushes
 
 _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -63,7 +67,8 @@ async def serve(home: PartyHome) -> None:
     run_folder = home.folder("run")
     write_state(run_folder, stage="starting")
     federation = open_federation(home)
-    service = BrokerService(federation)
+    service = BrokerService(federation, Admission(home.config.waiting_queries, time.monotonic))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = grpc.aio.server(options=_OPTIONS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -20,6 +21,7 @@ from dataspace.v1 import broker_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 CREDIT_BYTES = 256 * 1024
+_MOST_FRAMES = 1024  # unread of one call: far more than credit and progress come to
 
 Heard = query_pb2.Progress | query_pb2.NodeAnswer
 
@@ -31,6 +33,7 @@ class _Call:
     inbox: asyncio.Queue[broker_pb2.NodeFrame | None] = field(default_factory=asyncio.Queue)
     pieces: list[bytes] = field(default_factory=list)
     size: int = 0
+    ended: bool = False
 
 
 class AttachedNode:
@@ -44,7 +47,7 @@ class AttachedNode:
         self._calls: dict[int, _Call] = {}
         self._numbers = itertools.count(1)
 
-    async def ask(self, envelope: Envelope, deadline_ms: int) -> AsyncIterator[Heard]:
+    async def ask(self, envelope: Envelope, deadline_ms: int) -> AsyncGenerator[Heard, None]:
         """Forward a request byte for byte; yields progress, then the answer.
 
         Raises `Unavailable` where the node goes away or could not record; closing the
@@ -58,6 +61,7 @@ class AttachedNode:
             while True:
                 frame = await call.inbox.get()
                 if frame is None:
+                    call.ended = True
                     raise Unavailable(f"{self.region} went away", code="node-gone")
                 heard = self._hear(number, call, frame)
                 if heard is not None:
@@ -65,13 +69,19 @@ class AttachedNode:
                 if isinstance(heard, query_pb2.NodeAnswer):
                     return
         finally:
-            if self._calls.pop(number, None) is not None and not call.pieces:
-                self._send(broker_pb2.BrokerFrame(call=number, cancel=broker_pb2.Cancel()))
+            if self._calls.pop(number, None) is not None and not call.ended:
+                with suppress(Unavailable):  # then the node keeps what its deadline lets it keep
+                    self._send(broker_pb2.BrokerFrame(call=number, cancel=broker_pb2.Cancel()))
 
     def receive(self, frame: broker_pb2.NodeFrame) -> None:
         """A frame of the node; frames of calls that have ended are dropped."""
         call = self._calls.get(frame.call)
-        if call is not None:
+        if call is None:
+            return
+        # SECURITY: a node that floods a call with frames would fill the broker's memory.
+        if call.inbox.qsize() >= _MOST_FRAMES:
+            self.close()
+        else:
             call.inbox.put_nowait(frame)
 
     def close(self) -> None:
@@ -95,6 +105,7 @@ class AttachedNode:
                 progress.region = self.region  # a node speaks for itself alone
                 return progress
             case "failure":
+                call.ended = True
                 raise error_of(frame.failure)
             case "chunk":
                 return self._piece(number, call, frame.chunk)
@@ -111,6 +122,7 @@ class AttachedNode:
             credit = broker_pb2.Credit(bytes=len(chunk.data))
             self._send(broker_pb2.BrokerFrame(call=number, credit=credit))
             return None
+        call.ended = True
         try:
             return query_pb2.NodeAnswer.FromString(b"".join(call.pieces))
         except DecodeError:

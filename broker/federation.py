@@ -10,7 +10,8 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import structlog
@@ -37,12 +38,37 @@ from dataspace.v1.envelope_pb2 import Envelope
 
 _LOG = structlog.get_logger("broker.federation")
 
+# What the way back may take of a deadline: seconds, or a share of a short one.
+_BACK_SECONDS = 1.0
+_BACK_SHARE = 0.3
+
 OffersByRegion = dict[str, dict[str, RegionOffer]]
 
 
 def now_ms() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True)
+class _Until:
+    """A call's deadline, on the loop's clock. Nodes stop before the broker gives them up, and
+    the broker before the caller, so that the reason still gets back in time."""
+
+    seconds: float
+    node: float
+    broker: float
+
+    @classmethod
+    def after(cls, seconds: float) -> _Until:
+        """The deadline of a caller who waits so long from now on."""
+        end = asyncio.get_running_loop().time() + seconds
+        back = min(_BACK_SECONDS, _BACK_SHARE * seconds)
+        return cls(seconds, end - back, end - back / 2)
+
+    def node_ms(self) -> int:
+        """Milliseconds that a node has from now on; at least one."""
+        return max(1, int((self.node - asyncio.get_running_loop().time()) * 1000))
 
 
 @dataclass(frozen=True)
@@ -70,37 +96,45 @@ class Federation:
 
     async def query(
         self, envelope: Envelope, peer: ActorUri, seconds: float
-    ) -> AsyncIterator[query_pb2.QueryEvent]:
-        """Progress, then a release or the broker's own signed refusal."""
+    ) -> AsyncGenerator[query_pb2.QueryEvent, None]:
+        """Progress, then a release or the broker's own signed refusal, within `seconds`."""
+        until = _Until.after(min(seconds, self.query_seconds))
         facts: dict[str, FieldValue] = {
             "request_sha256": hashlib.sha256(envelope.payload).hexdigest()
         }
         body: dict[str, object] = {}
-        try:
-            asked, query, offers = await asyncio.to_thread(
-                self._decide, envelope, peer, facts, body
-            )
-            await self._record("query.forwarded", facts, body)
-        except DataspaceError as error:
-            yield query_pb2.QueryEvent(refusal=await self._refuse(error, facts, body))
-            return
-        heard: list[_Heard] = []
-        deadline = min(seconds, self.query_seconds)
         event: query_pb2.QueryEvent | None = None
         try:
-            async for each in self._ask_all(asked, query, envelope, sorted(offers), deadline):
-                if isinstance(each, query_pb2.Progress):
-                    yield query_pb2.QueryEvent(progress=each)
-                else:
-                    heard.append(each)
-            event = await self._outcome(asked, query, heard)
+            try:
+                asked, query, offers = await asyncio.to_thread(
+                    self._decide, envelope, peer, facts, body
+                )
+                await self._record("query.forwarded", facts, body)
+            except DataspaceError as error:
+                refusal = await self._refuse(error, facts, body)
+                event = query_pb2.QueryEvent(refusal=refusal)
+            else:
+                heard: list[_Heard] = []
+                told = self._ask_all(asked, query, envelope, sorted(offers), until)
+                async with aclosing(told):
+                    async for each in told:
+                        if isinstance(each, query_pb2.Progress):
+                            yield query_pb2.QueryEvent(progress=each)
+                        else:
+                            heard.append(each)
+                event = await self._outcome(asked, query, heard)
         finally:
             if event is None:
                 # The caller has gone; this call may not wait any more, but it is recorded.
                 task = asyncio.create_task(self._record("query.cancelled", facts, {}))
                 self._recording.add(task)
-                task.add_done_callback(self._recording.discard)
+                task.add_done_callback(self._recorded)
         yield event
+
+    def _recorded(self, task: asyncio.Task[query_pb2.Receipt]) -> None:
+        self._recording.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _LOG.error("cancel.unrecorded")
 
     async def _outcome(
         self, asked: Asked, query: Query, heard: list[_Heard]
@@ -140,7 +174,6 @@ class Federation:
         first = {name: each.offer for name, each in next(iter(offers.values())).items()}
         facts |= {
             "products": sorted(first),
-            "purpose": asked.request.purpose,
             "audience": list(asked.audience),
         }
         try:
@@ -151,6 +184,8 @@ class Federation:
             raise
         decisions = self._decisions(asked, query, offers, moment)
         facts |= {
+            # SECURITY: only now is it certain to be a purpose, and not any text of the caller.
+            "purpose": asked.request.purpose,
             "policy_sha256": decisions[0].policy_sha256,
             "rules": sorted({rule.id for decision in decisions for rule in decision.rules}),
         }
@@ -173,11 +208,11 @@ class Federation:
         ]
 
     async def _ask_all(
-        self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], seconds: float
-    ) -> AsyncIterator[query_pb2.Progress | _Heard]:
+        self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], until: _Until
+    ) -> AsyncGenerator[query_pb2.Progress | _Heard, None]:
         merged: asyncio.Queue[query_pb2.Progress | _Heard] = asyncio.Queue()
         tasks = [
-            asyncio.create_task(self._ask_one(asked, query, envelope, region, seconds, merged))
+            asyncio.create_task(self._ask_one(asked, query, envelope, region, until, merged))
             for region in regions
         ]
         try:
@@ -198,16 +233,16 @@ class Federation:
         query: Query,
         envelope: Envelope,
         region: str,
-        seconds: float,
+        until: _Until,
         merged: asyncio.Queue[query_pb2.Progress | _Heard],
     ) -> None:
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(until.broker):
                 merged.put_nowait(
-                    await self._converse(asked, query, envelope, region, seconds, merged)
+                    await self._converse(asked, query, envelope, region, until, merged)
                 )
         except TimeoutError:
-            merged.put_nowait(_silent(region, "timeout", f"no answer within {seconds:g} s"))
+            merged.put_nowait(_silent(region, "timeout", f"no answer within {until.seconds:.3g} s"))
         except Unverified as error:
             _LOG.error("partial.unverified", region=region, code=error.code)
             merged.put_nowait(_silent(region, "unverified", error.message))
@@ -220,14 +255,13 @@ class Federation:
         query: Query,
         envelope: Envelope,
         region: str,
-        seconds: float,
+        until: _Until,
         merged: asyncio.Queue[query_pb2.Progress | _Heard],
     ) -> _Heard:
         node = self.attached.find(region)
         if node is None:
             raise Unavailable("not attached", code="node-absent")
-        conversation = node.ask(envelope, int(seconds * 1000))
-        try:
+        async with aclosing(node.ask(envelope, until.node_ms())) as conversation:
             async for heard in conversation:
                 if isinstance(heard, query_pb2.Progress):
                     merged.put_nowait(heard)
@@ -238,8 +272,6 @@ class Federation:
                 # What does not fit the question is its region's fault, and stops no other.
                 share = _share_of(asked, query, checked)
                 return _Heard(region, heard, share, _outcome(checked))
-        finally:
-            await conversation.aclose()  # type: ignore[attr-defined]  # an async generator
         raise Unavailable("went away", code="node-gone")
 
     async def _release(
@@ -247,11 +279,14 @@ class Federation:
     ) -> query_pb2.ReleaseBundle:
         heard = sorted(heard, key=lambda each: each.region)
         shares = [each.share for each in heard if each.share is not None]
-        answer = combine(query, shares, asked.audience)
+        # A large answer takes a while: the other calls go on meanwhile.
+        answer_sha256 = await asyncio.to_thread(
+            lambda: combine(query, shares, asked.audience).digest()
+        )
         release = query_pb2.Release(
             request_sha256=asked.digest,
             nodes=[each.outcome for each in heard],
-            answer_sha256=answer.digest(),
+            answer_sha256=answer_sha256,
             # No witness cosigns yet: every release is provisional.
             provisional=True,
             released_at_ms=now_ms(),

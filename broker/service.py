@@ -6,13 +6,15 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import structlog
 
+from broker.admission import Admission
 from broker.attached import Attached, AttachedNode
 from broker.federation import Federation, now_ms
 from broker.offers import Offers
@@ -34,6 +36,8 @@ _STATUS = {
     "unverified": grpc.StatusCode.UNAUTHENTICATED,
 }
 HANDSHAKE_SECONDS = 10.0
+_MINUTE_MS = 60_000
+_MOST_NOTES = 256
 _PURPOSES_BY_ROLE = {
     "researcher": ("HRESCH",),
     "public_health": ("PUBHLTH",),
@@ -46,6 +50,8 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     """Both services over one federation."""
 
     federation: Federation
+    admission: Admission
+    _notes: dict[bytes, list[catalogue_pb2.RuleNote]] = field(default_factory=dict)
 
     @property
     def attached(self) -> Attached:
@@ -70,10 +76,12 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     async def Query(self, request: Envelope, context: Any) -> AsyncIterator[query_pb2.QueryEvent]:
         """See broker.proto."""
         try:
-            peer = self.peer(context)
-            seconds = context.time_remaining() or self.federation.query_seconds
-            async for event in self.federation.query(request, peer.uri, seconds):
-                yield event
+            with self.admission.place():
+                peer = self.peer(context)
+                seconds = context.time_remaining() or self.federation.query_seconds
+                async with aclosing(self.federation.query(request, peer.uri, seconds)) as events:
+                    async for event in events:
+                        yield event
         except DataspaceError as error:
             await _abort(context, error)
         except Exception as error:
@@ -82,8 +90,9 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     async def Catalogue(self, request: Envelope, context: Any) -> Envelope:
         """See broker.proto."""
         try:
-            peer = self.peer(context)
-            return await asyncio.to_thread(self._catalogue, request, peer)
+            with self.admission.place():
+                peer = self.peer(context)
+                return await asyncio.to_thread(self._catalogue, request, peer)
         except DataspaceError as error:
             await _abort(context, error)
             raise
@@ -100,14 +109,38 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             raise Unverified("signed by another than the one who sends it", code="channel-peer")
         reply = catalogue_pb2.CatalogueReply(
             request_sha256=opened.payload_sha256,
-            offers=[each.envelope for each in self.offers.all()],
-            rules=self._rule_notes(peer, moment),
             attached=self.attached.regions(),
+            content_sha256=self._content_digest(peer, moment),
         )
+        if reply.content_sha256 != opened.message.known_sha256:
+            reply.offers.extend(each.envelope for each in self.offers.all())
+            reply.rules.extend(self._rule_notes(peer, moment, reply.content_sha256))
         return seal(reply, self.federation.identity)
 
-    def _rule_notes(self, peer: VerifiedSigner, moment: int) -> list[catalogue_pb2.RuleNote]:
+    def _content_digest(self, peer: VerifiedSigner, moment: int) -> bytes:
+        """What a catalogue's content hangs on: who asks, rules, offers, and the minute, since
+        rules may look at the time."""
+        parts = (
+            str(peer.uri).encode(),
+            self.federation.policies.current().sha256.encode(),
+            str(moment // _MINUTE_MS).encode(),
+            *(hashlib.sha256(each.envelope.payload).digest() for each in self.offers.all()),
+        )
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+
+    def _rule_notes(
+        self, peer: VerifiedSigner, moment: int, content_sha256: bytes
+    ) -> list[catalogue_pb2.RuleNote]:
         """What the broker's rules say to this actor about each product: advice, no decision."""
+        known = self._notes.get(content_sha256)
+        if known is not None:
+            return known
+        if len(self._notes) >= _MOST_NOTES:
+            self._notes.clear()
+        notes = self._notes[content_sha256] = self._fresh_notes(peer, moment)
+        return notes
+
+    def _fresh_notes(self, peer: VerifiedSigner, moment: int) -> list[catalogue_pb2.RuleNote]:
         policies = self.federation.policies.current()
         uri = peer.uri
         notes = []

@@ -175,7 +175,7 @@ class Attachment:
                 self._start(frame.call, frame.ask, outbox)
             case "cancel":
                 outbox.drop(frame.call)
-                cancellation = self._calls.pop(frame.call, None)
+                cancellation = self._calls.get(frame.call)
                 if cancellation is not None:
                     cancellation.cancel()
             case "credit":
@@ -206,7 +206,8 @@ class Attachment:
             loop.call_soon_threadsafe(outbox.put, frame)
 
         try:
-            if len(self._calls) > self._most:
+            # Those that were cancelled count until they have ended.
+            if len(self._tasks) > self._most:
                 raise Unavailable("this node is busy; retry after 2 s", code="busy")
             answer = await loop.run_in_executor(
                 self._workers, self.gatekeeper.answer, ask.request, report, cancellation
@@ -215,11 +216,13 @@ class Attachment:
         except DataspaceError as error:
             # Not recorded, so not released and not signed: only the reason goes out.
             _LOG.error("gate.unrecorded", code=error.code)
-            outbox.put(broker_pb2.NodeFrame(call=call, failure=status_of(error)))
+            outbox.fail(call, status_of(error))
         except Exception as error:
             # SECURITY: the text of an unexpected error may hold anything.
             _LOG.error("gate.internal", kind=type(error).__name__)
             failure = Unavailable("the node failed inside", code="internal")
-            outbox.put(broker_pb2.NodeFrame(call=call, failure=status_of(failure)))
+            outbox.fail(call, status_of(failure))
         finally:
-            self._calls.pop(call, None)
+            # A call of another stream may bear this number by now.
+            if self._calls.get(call) is cancellation:
+                del self._calls[call]

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from dataspace.v1 import broker_pb2
+from dataspace.v1 import broker_pb2, query_pb2
 
 PIECE_BYTES = 32 * 1024
 
@@ -51,6 +51,11 @@ class Outbox:
             self._answers[call] = _Answer(data, self._credits.pop(call))
             self._turns.append(call)
             self._wake.set()
+
+    def fail(self, call: int, status: query_pb2.ErrorStatus) -> None:
+        """End a call without an answer."""
+        self.drop(call)
+        self.put(broker_pb2.NodeFrame(call=call, failure=status))
 
     def add_credit(self, call: int, credit: int) -> None:
         """The broker has taken pieces and can take more."""

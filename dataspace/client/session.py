@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Self
@@ -53,6 +53,7 @@ class Catalogue:
     offers: tuple[RegionOffer, ...]
     rules: tuple[catalogue_pb2.RuleNote, ...]
     attached: frozenset[str]
+    content_sha256: bytes = b""  # of offers and rules, as the broker names it
 
 
 class Session:
@@ -61,7 +62,7 @@ class Session:
     def __init__(self, home: PartyHome) -> None:
         self._home = home
         self._channel: grpc.Channel | None = None
-        self._verified: dict[bytes, RegionOffer] = {}
+        self._catalogue: Catalogue | None = None
 
     @cached_property
     def trust(self) -> TrustList:
@@ -69,8 +70,15 @@ class Session:
         return self._home.trust(now_ms())
 
     def catalogue(self) -> Catalogue:
-        """The space's catalogue, each offer checked against its owner's signature."""
-        request = catalogue_pb2.CatalogueRequest(freshness=self._freshness(["broker"]))
+        """The space's catalogue, each offer checked against its owner's signature.
+
+        What this session holds already is neither sent nor verified again.
+        """
+        known = self._catalogue
+        request = catalogue_pb2.CatalogueRequest(
+            freshness=self._freshness(["broker"]),
+            known_sha256=known.content_sha256 if known else b"",
+        )
         envelope = seal(request, self._home.identity)
         try:
             reply = self._stub().Catalogue(envelope, timeout=QUERY_SECONDS)
@@ -85,18 +93,27 @@ class Session:
         )
         if opened.signer.uri not in {broker.uri for broker in self.trust.brokers}:
             raise Unverified("the catalogue is not signed by a broker", code="catalogue-signer")
-        # An offer's bytes are verified once in a session, not at each question.
-        known = self._verified
-        self._verified = {
-            each.SerializeToString(): known.get(each.SerializeToString())
-            or open_offer(each, _region_named(each), self.trust, moment)
-            for each in opened.message.offers
-        }
-        return Catalogue(
-            tuple(self._verified.values()),
-            tuple(opened.message.rules),
-            frozenset(opened.message.attached),
+        if opened.message.request_sha256 != hashlib.sha256(envelope.payload).digest():
+            raise Unverified("the catalogue is for another request", code="catalogue-request")
+        self._catalogue = self._renewed(known, opened.message, moment)
+        return self._catalogue
+
+    def _renewed(
+        self, known: Catalogue | None, reply: catalogue_pb2.CatalogueReply, moment: int
+    ) -> Catalogue:
+        """The catalogue that a verified reply gives, with what is known where it sends none."""
+        attached = frozenset(reply.attached)
+        if known is not None and reply.content_sha256 == known.content_sha256:
+            return replace(known, attached=attached)
+        earlier = (
+            {each.envelope.SerializeToString(): each for each in known.offers} if known else {}
         )
+        offers = tuple(
+            earlier.get(each.SerializeToString())
+            or open_offer(each, _region_named(each), self.trust, moment)
+            for each in reply.offers
+        )
+        return Catalogue(offers, tuple(reply.rules), attached, reply.content_sha256)
 
     def query(
         self,
@@ -139,10 +156,11 @@ class Session:
         Raises `Malformed` where the SQL is not in the language; `nearest_form` of
         `dataspace.query.hints` says what to write instead.
         """
-        offers = regions_asked(parse_query(sql), self.catalogue().offers)
+        unbound = parse_query(sql)
+        offers = regions_asked(unbound, self.catalogue().offers)
         first = next(iter(offers.values()))
         with suppress(Refused):  # each node says so itself
-            bind_query(parse_query(sql), *(each.offer for each in first.values()))
+            bind_query(unbound, *(each.offer for each in first.values()))
         envelope = self._signed(sql, list(offers), purpose, project, "any", explain=True)
         event, digest = self._ask(envelope, seconds, None)
         return read_explanations(event.explanations, sorted(offers), digest, self.trust, now_ms())

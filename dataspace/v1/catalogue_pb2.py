@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from dataspace.v1 import envelope_pb2 as dataspace_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61taspace/v1/catalogue.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\"\x9c\x01\n\x0cProductOffer\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x17\n\x0f\x64\x65\x66inition_json\x18\x04 \x01(\t\x12\x13\n\x0b\x66ile_sha256\x18\x05 \x01(\x0c\x12\x17\n\x0fpublished_at_ms\x18\x06 \x01(\x03\"d\n\x10\x43\x61talogueRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\"z\n\x08RuleNote\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x07 \x01(\t\"\xaf\x01\n\x0e\x43\x61talogueReply\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12&\n\x06offers\x18\x03 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12%\n\x05rules\x18\x04 \x03(\x0b\x32\x16.dataspace.v1.RuleNote\x12\x10\n\x08\x61ttached\x18\x05 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61taspace/v1/catalogue.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\"\x9c\x01\n\x0cProductOffer\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x17\n\x0f\x64\x65\x66inition_json\x18\x04 \x01(\t\x12\x13\n\x0b\x66ile_sha256\x18\x05 \x01(\x0c\x12\x17\n\x0fpublished_at_ms\x18\x06 \x01(\x03\"z\n\x10\x43\x61talogueRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x14\n\x0cknown_sha256\x18\x03 \x01(\x0c\"z\n\x08RuleNote\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x07 \x01(\t\"\xc7\x01\n\x0e\x43\x61talogueReply\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12&\n\x06offers\x18\x03 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12%\n\x05rules\x18\x04 \x03(\x0b\x32\x16.dataspace.v1.RuleNote\x12\x10\n\x08\x61ttached\x18\x05 \x03(\t\x12\x16\n\x0e\x63ontent_sha256\x18\x06 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRODUCTOFFER']._serialized_start=76
   _globals['_PRODUCTOFFER']._serialized_end=232
   _globals['_CATALOGUEREQUEST']._serialized_start=234
-  _globals['_CATALOGUEREQUEST']._serialized_end=334
-  _globals['_RULENOTE']._serialized_start=336
-  _globals['_RULENOTE']._serialized_end=458
-  _globals['_CATALOGUEREPLY']._serialized_start=461
-  _globals['_CATALOGUEREPLY']._serialized_end=636
+  _globals['_CATALOGUEREQUEST']._serialized_end=356
+  _globals['_RULENOTE']._serialized_start=358
+  _globals['_RULENOTE']._serialized_end=480
+  _globals['_CATALOGUEREPLY']._serialized_start=483
+  _globals['_CATALOGUEREPLY']._serialized_end=682
 # @@protoc_insertion_point(module_scope)

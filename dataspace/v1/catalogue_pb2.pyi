@@ -24,12 +24,14 @@ class ProductOffer(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., region: _Optional[str] = ..., product: _Optional[str] = ..., definition_json: _Optional[str] = ..., file_sha256: _Optional[bytes] = ..., published_at_ms: _Optional[int] = ...) -> None: ...
 
 class CatalogueRequest(_message.Message):
-    __slots__ = ("signer", "freshness")
+    __slots__ = ("signer", "freshness", "known_sha256")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     FRESHNESS_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_SHA256_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     freshness: _envelope_pb2.Freshness
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ...) -> None: ...
+    known_sha256: bytes
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., known_sha256: _Optional[bytes] = ...) -> None: ...
 
 class RuleNote(_message.Message):
     __slots__ = ("region", "product", "action", "purpose", "outcome", "rule", "basis")
@@ -50,15 +52,17 @@ class RuleNote(_message.Message):
     def __init__(self, region: _Optional[str] = ..., product: _Optional[str] = ..., action: _Optional[str] = ..., purpose: _Optional[str] = ..., outcome: _Optional[str] = ..., rule: _Optional[str] = ..., basis: _Optional[str] = ...) -> None: ...
 
 class CatalogueReply(_message.Message):
-    __slots__ = ("signer", "request_sha256", "offers", "rules", "attached")
+    __slots__ = ("signer", "request_sha256", "offers", "rules", "attached", "content_sha256")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_SHA256_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     request_sha256: bytes
     offers: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
     rules: _containers.RepeatedCompositeFieldContainer[RuleNote]
     attached: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleNote, _Mapping]]] = ..., attached: _Optional[_Iterable[str]] = ...) -> None: ...
+    content_sha256: bytes
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleNote, _Mapping]]] = ..., attached: _Optional[_Iterable[str]] = ..., content_sha256: _Optional[bytes] = ...) -> None: ...
