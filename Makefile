@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers test-long check format proto lock clean
+.PHONY: help setup demo test test-containers test-long check format proto docs lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "%-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ proto: setup ## generate Python from proto/
 	@mkdir -p $(OUT)
 	@$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=$(OUT) --pyi_out=$(OUT) proto/dataspace/v1/*.proto
 	@$(BIN)/python -m grpc_tools.protoc -Iproto --grpc_python_out=$(OUT) proto/dataspace/v1/broker.proto
+
+docs: setup ## measure the table of aggregates anew and write it into docs/query-language.md
+	@$(BIN)/python -m tests.unit.query.language_table
 
 lock: setup ## resolve dependencies anew (needs the tool `uv`)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.lock
