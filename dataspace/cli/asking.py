@@ -16,7 +16,7 @@ from dataspace.cli.explaining import explain_query
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, errors, told
 from dataspace.cli.output import out, print_json, print_release, print_rows
 from dataspace.client.homes import actor_home
-from dataspace.client.session import Catalogue, OnProgress, Session
+from dataspace.client.session import QUERY_SECONDS, Catalogue, OnProgress, Session
 from dataspace.errors import Malformed
 
 
@@ -34,6 +34,9 @@ def query(
     project: Annotated[str, typer.Option("--project", help="what budgets count against")] = "",
     pooled: Annotated[bool, typer.Option("--pooled", help="not there yet")] = False,
     require: Annotated[Require, typer.Option("--require", help="which regions")] = Require.ALL,
+    deadline: Annotated[
+        float, typer.Option("--deadline", min=0.1, help="seconds to wait for the answer")
+    ] = QUERY_SECONDS,
     explain: Annotated[
         bool, typer.Option("--explain", help="tell what would be decided, and run nothing")
     ] = False,
@@ -42,7 +45,10 @@ def query(
     actor: ActorOption = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Ask one SELECT of every region that offers the product."""
+    """Ask one SELECT of every region that offers the product.
+
+    Ctrl-C and a deadline that passes end the query at every node (exit 130 and 5).
+    """
     for name, given in (("--pooled", pooled), ("--evidence", evidence)):
         if given:
             raise Malformed(f"{name} is not there yet; ask without it", code="not-yet")
@@ -51,7 +57,12 @@ def query(
         return
     with Session(actor_home(home, actor)) as session, _progress() as on_progress:
         release = session.query(
-            sql, purpose=purpose, project=project, require=require.value, on_progress=on_progress
+            sql,
+            purpose=purpose,
+            project=project,
+            require=require.value,
+            on_progress=on_progress,
+            seconds=deadline,
         )
     print_release(release, format_)
 
