@@ -9,7 +9,9 @@ region and member of its chain is ours, since URI name constraints are not suppo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -29,6 +31,7 @@ from dataspace.identity.reading import read_certificate, read_pem_certificates
 CHAIN_LENGTH = 2  # leaf, member's authority
 
 Roots = Mapping[str, Sequence[x509.Certificate]]
+Path = tuple[x509.Certificate, x509.Certificate, x509.Certificate]  # leaf, authority, root
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def verify_chain(
     `identity-certificate-expired`, `identity-certificate-profile`, `identity-chain-region`
     and `identity-chain-member`.
     """
-    return _verify(chain_der, roots_by_region, at, signing_uri, _SIGNING_POLICY)
+    return _PATHS.verify(chain_der, roots_by_region, at, signing_uri, _SIGNING_POLICY)
 
 
 def verify_tls_peer(
@@ -64,7 +67,7 @@ def verify_tls_peer(
     leaves = read_pem_certificates(leaf_pem)
     authorities = [one for one in read_pem_certificates(chain_pem) if one not in leaves]
     chain = [one.public_bytes(Encoding.DER) for one in (*leaves, *authorities)]
-    return _verify(chain, roots_by_region, at, tls_uri, _TLS_POLICY)
+    return _PATHS.verify(chain, roots_by_region, at, tls_uri, _TLS_POLICY)
 
 
 _SIGNING_POLICY = (
@@ -83,13 +86,51 @@ _TLS_POLICY = (
 )
 
 
+class _Paths:
+    """Paths that were verified: a chain is the same chain until one of its certificates, or
+    the list of roots, changes. Holds what was found true, never an error."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._known: OrderedDict[Hashable, tuple[VerifiedSigner, Path]] = OrderedDict()
+
+    def verify(
+        self,
+        chain_der: Sequence[bytes],
+        roots_by_region: Roots,
+        at: datetime,
+        uri_of: Callable[[x509.Certificate], ActorUri],
+        leaf_policy: ExtensionPolicy,
+    ) -> VerifiedSigner:
+        """As `_verify`; the certificates' own times are looked at every time."""
+        # SECURITY: the key is the whole input but the time: the chain's exact bytes, every
+        # root with its region, and whether it is a signing or a TLS chain.
+        roots = tuple((region, tuple(own)) for region, own in sorted(roots_by_region.items()))
+        key = (tuple(chain_der), roots, uri_of)
+        with self._lock:
+            found = self._known.get(key)
+            if found is not None:
+                self._known.move_to_end(key)
+        if found is None or not all(_is_current(each, at) for each in found[1]):
+            found = _verify(chain_der, roots_by_region, at, uri_of, leaf_policy)
+            with self._lock:
+                self._known[key] = found
+                while len(self._known) > self._most:
+                    self._known.popitem(last=False)
+        return found[0]
+
+
+_PATHS = _Paths(most=1024)
+
+
 def _verify(
     chain_der: Sequence[bytes],
     roots_by_region: Roots,
     at: datetime,
     uri_of: Callable[[x509.Certificate], ActorUri],
     leaf_policy: ExtensionPolicy,
-) -> VerifiedSigner:
+) -> tuple[VerifiedSigner, Path]:
     leaf, authority = _read(chain_der)
     uri = uri_of(leaf)
     regions = _possible_roots(authority, roots_by_region)
@@ -98,7 +139,8 @@ def _verify(
         raise _expired()
     root = _build_path(leaf, authority, current, at, leaf_policy)
     _hold_against_chain(uri, authority, regions[root])
-    return VerifiedSigner(uri, hashlib.sha256(chain_der[0]).digest(), leaf.public_key())
+    signer = VerifiedSigner(uri, hashlib.sha256(chain_der[0]).digest(), leaf.public_key())
+    return signer, (leaf, authority, root)
 
 
 def _read(chain_der: Sequence[bytes]) -> tuple[x509.Certificate, x509.Certificate]:
