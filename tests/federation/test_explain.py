@@ -22,6 +22,7 @@ from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from tests.attacks.forgery import log_sizes
 from tests.federation.processes import await_ready, stop
+from tests.federation.shell import gba_in
 from tests.spaces import Ran, Space
 
 ACTOR = "hongkong/researcher"
@@ -36,9 +37,12 @@ JOINED = (
 Explanations = query_pb2.Explanations
 
 
-def explain(space: Space, sql: str, *extra: str, **asked: str) -> Ran:
-    """`gba query … --explain --format json`."""
-    return space.query(sql, extra=["--explain", *extra], **asked)
+def explain(
+    space: Space, sql: str, *, actor: str = ACTOR, purpose: str = "HRESCH", format_: str = "json"
+) -> Ran:
+    """`gba query … --explain`."""
+    asked = ("--purpose", purpose, "--as", actor, "--format", format_)
+    return gba_in(space, "query", sql, "--explain", *asked)
 
 
 def explained(space: Space, sql: str, **asked: str) -> dict[str, dict[str, Any]]:
@@ -141,7 +145,7 @@ def test_one_region_explains_what_is_asked_of_it_alone(asked_space: Space) -> No
 
 
 def test_the_table_for_people_says_the_same(asked_space: Space) -> None:
-    ran = asked_space.gba("query", JOINED, "--purpose", "HRESCH", "--explain", actor=ACTOR)
+    ran = explain(asked_space, JOINED, format_="table")
     assert ran.code == 0
     for words in (
         "macao: explained", "  join conditions as t1", "product conditions: permit",
@@ -150,7 +154,7 @@ def test_the_table_for_people_says_the_same(asked_space: Space) -> None:
     ):  # fmt: skip
         assert words in ran.out
     withheld = "SELECT count(hkid) FROM patients"
-    ran = asked_space.gba("query", withheld, "--purpose", "HRESCH", "--explain", actor=ACTOR)
+    ran = explain(asked_space, withheld, format_="table")
     assert "rule: column-withheld" in ran.out
     assert "nearest: the query without that column" in ran.out
 
@@ -188,7 +192,7 @@ def test_malformed_text_names_its_place_and_the_nearest_permitted_form(
 
 def test_the_nearest_form_is_told_to_people_too(asked_space: Space) -> None:
     sql = "SELECT max(age) FROM patients"
-    ran = asked_space.gba("query", sql, "--purpose", "HRESCH", "--explain", actor=ACTOR)
+    ran = explain(asked_space, sql, format_="table")
     assert (ran.code, ran.error["code"]) == (3, "unlisted")
     assert ran.out.strip() == "nearest permitted form: quantile(x, 0.95)"
 
