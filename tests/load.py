@@ -17,7 +17,7 @@ from tests.spaces import Space
 
 STEADY = ("broker", "guangzhou", "hongkong")  # those that are not killed
 KILLED = "macao"
-WARM_SECONDS = 3.0
+WARM_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,17 @@ class Ordeal:
         )
 
 
-def go_through(space: Space, callers: int, seconds: float, *, pause: float) -> Ordeal:
+def go_through(
+    space: Space, callers: int, seconds: float, *, pause: float, processes: int = 2
+) -> Ordeal:
     """So many callers for so long, `KILLED` killed and started again, `pause` s between."""
     expected = expected_answers(space.home)
-    with Callers(space.home, callers, WARM_SECONDS) as warming:
+    with Callers(space.home, callers, WARM_SECONDS, processes=processes) as warming:
         warming.told()
     before = _sizes(space)
     most = dict(before)
     kills = 0
-    with Callers(space.home, callers, seconds) as running:
+    with Callers(space.home, callers, seconds, processes=processes) as running:
         end = time.monotonic() + seconds
         while time.monotonic() < end - pause:
             _watch(space, most, pause / 2)

@@ -204,7 +204,7 @@ class _Watch:
 
     def _run(self, cursor: duckdb.DuckDBPyConnection) -> None:
         while not self._wake.wait(min(_LOOK_SECONDS, self.remaining())) and self.remaining():
-            self._tell(cursor.query_progress())
+            self._tell(cursor.query_progress() / 100)
         while not self._ended.is_set():
             cursor.interrupt()
             self._ended.wait(_INTERRUPT_AGAIN)

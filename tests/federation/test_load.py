@@ -15,10 +15,10 @@ from tests.spaces import Space
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    """A space whose broker serves 12 calls at once, and whose nodes take few."""
+    """A space whose broker serves 16 calls at once."""
     space = still_copy(tmp_path_factory.mktemp("load"))
     with (space.home / "broker" / CONFIG).open("a") as config:
-        config.write("waiting_queries = 12\n")
+        config.write("waiting_queries = 16\n")
     started = space.up()
     assert started.code == 0, started.err
     yield space
@@ -28,11 +28,11 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
 def test_while_a_node_dies_and_returns_every_call_is_answered_rightly_or_told_why(
     space: Space,
 ) -> None:
-    check(go_through(space, 12, 5, pause=3), callers=12, growth_mb=150)
+    check(go_through(space, 16, 6, pause=4, processes=1), callers=16, growth_mb=150)
 
 
 def test_more_callers_than_places_are_told_when_to_come_again(space: Space) -> None:
-    told = ask_many(space.home, 24, 2, require="all")
+    told = ask_many(space.home, 32, 1, processes=1, require="all")
     assert not wrong_answers(told, expected_answers(space.home))
     assert not without_reason(told)
     busy = [each for each in told if each.error]

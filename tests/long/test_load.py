@@ -20,4 +20,4 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
 
 
 def test_a_minute_of_64_callers_harms_nothing(space: Space) -> None:
-    check(go_through(space, 64, 60, pause=8), callers=64, growth_mb=150)
+    check(go_through(space, 64, 60, pause=12), callers=64, growth_mb=150)
