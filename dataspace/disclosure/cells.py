@@ -38,12 +38,14 @@ class RawAggregate:
     """What an engine computed for one state in one cell. Never leaves the node.
 
     `subjects` distinct persons behind it (None: the cell's own); `outside` those of the
-    cell's persons that a FILTER or a CASE branch leaves out (None: there is none).
+    cell's persons that a FILTER or a CASE branch leaves out (None: there is none); `rest`
+    those to whom a CASE of several branches gives no value.
     """
 
     count: int
     subjects: int | None = None
     outside: int | None = None
+    rest: int | None = None
     figures: RawFigures | None = None
     other: RawFigures | None = None
     covariance: Decimal | None = None
@@ -78,13 +80,13 @@ def _enough(cell: RawCell, settings: Disclosure) -> bool:
     # it leaves out: else the difference of two figures would show a few.
     behind = [cell.subjects]
     for raw in cell.aggregates:
-        behind += [each for each in (raw.subjects, raw.outside) if each is not None]
+        behind += [each for each in (raw.subjects, raw.outside, raw.rest) if each is not None]
     return min(behind) >= settings.min_subjects
 
 
 def _release(raw: RawAggregate, settings: Disclosure) -> State:
     count = round_count(raw.count, settings.round_to)
-    labels = release_labels(raw.kind, raw.labels, settings)
+    labels = release_labels(raw.kind, raw.labels, raw.subjects, settings)
     if raw.figures is None:
         return State(count, labels=labels)
     if settings.round_to == 1:
@@ -94,6 +96,10 @@ def _release(raw: RawAggregate, settings: Disclosure) -> State:
         return State(count, mean=mean, variance=variance)
     other_mean, other_variance = _rounded(raw.other, raw.count, count, settings)
     covariance = None if raw.covariance is None else significant(raw.covariance)
+    if covariance is not None and 0 in {variance, other_variance}:
+        # INVARIANT: what shows no spread shows none beside another column either. The one
+        # person with a rare flag would have their value of the other column told by it.
+        covariance = Decimal(0)
     return State(
         count, mean=mean, variance=variance, other_mean=other_mean,
         other_variance=other_variance, covariance=covariance,
@@ -117,7 +123,7 @@ def _rounded(
 ) -> tuple[Decimal, Decimal | None]:
     """Mean and variance at the precision that a rounded count allows."""
     if raw.integral and raw.low is not None and raw.high is not None:
-        if raw.low >= 0 and raw.high <= 1:
+        if raw.high - raw.low <= 1:
             return _binary(raw, exact_count, count, settings)
         mean = coarse_integer_mean(int(raw.sum), exact_count, settings.round_to)
         spread = raw.variance and coarse_integer_variance(
@@ -131,8 +137,10 @@ def _rounded(
 def _binary(
     raw: RawFigures, exact_count: int, count: int, settings: Disclosure
 ) -> tuple[Decimal, Decimal | None]:
-    """A 0/1 column is a count of ones: its mean is a ratio of rounded counts."""
-    exact = int(raw.sum)
+    """A 0/1 column is a count of ones: its mean is a ratio of rounded counts. So is a 1/2
+    column one of twos, and whatever else holds two neighbouring whole numbers."""
+    low = Decimal(0) if raw.low is None or raw.high == 1 else raw.low
+    exact = int(raw.sum - low * exact_count)
     ones, noughts = _part(exact, settings), _part(exact_count - exact, settings)
     if ones == noughts == 0:
         share = Decimal("0.5")  # both parts are small: no more may be told
@@ -141,7 +149,7 @@ def _binary(
     variance = None
     if raw.variance is not None:
         variance = significant(share * (1 - share) * count / max(count - 1, 1))
-    return significant(share), variance
+    return significant(low + share), variance
 
 
 def _part(count: int, settings: Disclosure) -> int:

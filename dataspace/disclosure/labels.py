@@ -27,13 +27,16 @@ class RawLabel:
 
 
 def release_labels(
-    kind: AggregateKind, raw: Sequence[RawLabel], settings: Disclosure
+    kind: AggregateKind, raw: Sequence[RawLabel], subjects: int | None, settings: Disclosure
 ) -> tuple[Label, ...]:
-    """The labels that may be shown, with rounded counts, in a fixed order."""
+    """The labels that may be shown, with rounded counts, in a fixed order.
+
+    `subjects` distinct persons are behind them all.
+    """
     if kind is AggregateKind.QUANTILE:
         shown = _finest({(each.level, each.position): each for each in raw}, settings)
     elif kind is AggregateKind.HISTOGRAM:
-        shown = _without_lone_gap(raw, settings)
+        shown = _without_gap(raw, subjects, settings)
     else:
         shown = [each for each in raw if each.subjects >= settings.min_subjects]
     if kind is AggregateKind.QUANTILE:
@@ -79,10 +82,16 @@ def _finest(tree: dict[tuple[int, int], RawLabel], settings: Disclosure) -> list
     return split(0, 0) if (0, 0) in tree else []
 
 
-def _without_lone_gap(raw: Sequence[RawLabel], settings: Disclosure) -> list[RawLabel]:
-    """A single hidden bin could be had by subtraction: the smallest shown one hides with it."""
+def _without_gap(
+    raw: Sequence[RawLabel], subjects: int | None, settings: Disclosure
+) -> list[RawLabel]:
+    """What is hidden could be had together by subtraction: the smallest shown bin hides with
+    it, unless the hidden ones hold enough subjects between them."""
     shown = [each for each in raw if each.subjects >= settings.min_subjects]
-    hidden = len(raw) - len(shown)
-    if hidden == 1 and len(shown) > 1:
+    hidden = [each.subjects for each in raw if each.subjects < settings.min_subjects]
+    # Only where nobody is in two bins do the bins' subjects add up.
+    apart = sum(each.subjects for each in raw) == subjects
+    few = not apart or sum(hidden) < settings.min_subjects
+    if hidden and shown and few:
         shown.remove(min(shown, key=lambda each: (each.count, each.position)))
     return shown

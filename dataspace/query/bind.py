@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from dataspace.errors import Malformed, Place, Refused
 from dataspace.query.linear import line_of, parts_of
 from dataspace.query.outcome_types import check_digits, check_outcomes
 from dataspace.query.product import Column, ColumnType, Offer, Role
+from dataspace.query.room import MAX_BRANCHES, Room
 from dataspace.query.tree import (
     Aggregate,
     AggregateKind,
@@ -67,9 +68,10 @@ def bind_query(query: Query, *offers: Offer) -> Query:
 class _Binder:
     sources: Sequence[Source]
     offers: Mapping[str, Offer]
+    room: Room = field(default_factory=Room)
 
     def condition(self, clause: str, scalar: Scalar) -> Scalar:
-        return self._condition(clause, self._unfolded(scalar))
+        return self._condition(clause, self._written_out(scalar))
 
     def _condition(self, clause: str, unfolded: Scalar) -> Scalar:
         bound = self._bind(unfolded)
@@ -80,10 +82,10 @@ class _Binder:
     def own_condition(self, index: int, scalar: Scalar) -> Scalar:
         """The WHERE of a CTE: its columns are the product's own."""
         own = replace(self.sources[index], columns=None)
-        return _Binder([own], self.offers).condition("WHERE", scalar)
+        return _Binder([own], self.offers, self.room).condition("WHERE", scalar)
 
     def key(self, scalar: Scalar) -> Scalar:
-        bound = self._bind(self._unfolded(scalar))
+        bound = self._bind(self._written_out(scalar))
         if isinstance(bound, Literal):
             raise Malformed("a constant is no group key", code="group-key")
         if isinstance(bound, ColumnRef) and self._role(bound) is Role.MEASURE:
@@ -120,6 +122,7 @@ class _Binder:
         if kind is AggregateKind.COUNT_DISTINCT:
             return (Part(Line(self._dimension(argument)), where=where),)
         parts = parts_of(argument, where)
+        self.room.take(*(part.where for part in parts if part.where is not None))
         if kind in _SINGLE and (len(parts) != 1 or parts[0].value is None):
             raise Malformed(f"{kind.value} takes one column; use FILTER", code="aggregate-argument")
         for part in parts:
@@ -159,14 +162,24 @@ class _Binder:
 
     def _argument(self, scalar: Scalar) -> Scalar:
         """An aggregate's argument: values are held against lines, conditions against roles."""
-        unfolded = self._unfolded(scalar)
+        unfolded = self._written_out(scalar)
         if not isinstance(unfolded, CaseWhen):
             return self._resolved(unfolded)
+        if len(unfolded.branches) > MAX_BRANCHES:
+            raise Malformed(
+                f"a CASE within an aggregate has at most {MAX_BRANCHES} branches", code="too-hard"
+            )
         branches = tuple(
             (self._condition("CASE WHEN", condition), self._resolved(value))
             for condition, value in unfolded.branches
         )
         return CaseWhen(branches, self._resolved(unfolded.otherwise))
+
+    def _written_out(self, scalar: Scalar) -> Scalar:
+        """Names of CTEs replaced, once, within what every later reader can walk through."""
+        unfolded = self._unfolded(scalar)
+        self.room.take(unfolded)
+        return unfolded
 
     def _unfolded(self, scalar: Scalar) -> Scalar:
         """Names of CTEs replaced by what they stand for."""
@@ -195,6 +208,7 @@ class _Binder:
             raise Malformed(
                 f"{source.alias} has no column {ref.name}", code="unknown-column", place=ref.place
             )
+        self.room.take(renamed[ref.name])
         return _placed(renamed[ref.name], f"t{index}", ref.place)
 
     def _table(self, ref: ColumnRef) -> int:

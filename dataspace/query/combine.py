@@ -10,7 +10,7 @@ import datetime
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cmp_to_key
 from typing import Any
@@ -119,7 +119,11 @@ def key_names(query: Query) -> tuple[str, ...]:
 
 def state_names(query: Query) -> tuple[str, ...]:
     """Names of the states of a bound query, in order."""
-    return tuple(f"{each.kind.value}:{_name((each, part))}" for each, part in query.states())
+    # Without its parts, which are named one by one: each holds the conditions before it.
+    return tuple(
+        f"{each.kind.value}:{_name((replace(each, parts=()), part))}"
+        for each, part in query.states()
+    )
 
 
 def _name(node: object) -> str:

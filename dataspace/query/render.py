@@ -11,14 +11,24 @@ arguments of each row once; the outer one aggregates:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from dataspace.query.aggregates import TABLE
 from dataspace.query.expressions import ExpressionWriter, Parameter, view_name
 from dataspace.query.product import ColumnType
 from dataspace.query.quantiles import LEVELS
-from dataspace.query.tree import Aggregate, AggregateKind, ColumnRef, Part, Query, Scalar, Source
+from dataspace.query.tree import (
+    Aggregate,
+    AggregateKind,
+    CaseWhen,
+    ColumnRef,
+    Literal,
+    Part,
+    Query,
+    Scalar,
+    Source,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ def render(query: Query, region: str) -> Rendered:
     columns = {text: index for index, text in enumerate([*keys, "count(DISTINCT person)"])}
     layout = []
     for state, (aggregate, part) in enumerate(query.states()):
-        pieces = _pieces(aggregate, part, rows.slots[state])
+        pieces = _pieces(aggregate, part, rows.slots[state], _rest(query, rows.slots, aggregate))
         layout.append(
             {name: columns.setdefault(text, len(columns)) for name, text in pieces.items()}
         )
@@ -62,7 +72,11 @@ def render(query: Query, region: str) -> Rendered:
     if keys:
         sql += f" GROUP BY {', '.join(keys)}"
     labels = tuple(
-        Labelled(state, _label_sql(aggregate, rows.slots[state], keys, inner), parameters)
+        Labelled(
+            state,
+            _label_sql(aggregate, rows.slots[state], keys, inner),
+            (*_label_parameters(aggregate), *parameters),
+        )
         for state, (aggregate, _) in enumerate(query.states())
         if "labels" in TABLE[aggregate.kind].pieces
     )
@@ -79,7 +93,20 @@ class _Slot:
     filtered: str
 
 
-def _pieces(aggregate: Aggregate, part: Part, slot: _Slot) -> dict[str, str]:
+def _rest(query: Query, slots: Sequence[_Slot], aggregate: Aggregate) -> str:
+    """Which rows a CASE of several branches gives no value to; empty where it gives all one."""
+    case = aggregate.argument
+    if len(aggregate.parts) < 2 or not isinstance(case, CaseWhen):
+        return ""
+    if Literal(None) not in [*(value for _, value in case.branches), case.otherwise]:
+        return ""
+    owned = [
+        slot for (each, _), slot in zip(query.states(), slots, strict=True) if each is aggregate
+    ]
+    return " AND ".join(f"{slot.filtered} IS NOT TRUE" for slot in owned)
+
+
+def _pieces(aggregate: Aggregate, part: Part, slot: _Slot, rest: str) -> dict[str, str]:
     """What the engine computes for one state; disclosure makes it releasable."""
     kept = f" FILTER (WHERE {slot.kept})" if slot.kept else ""
     persons = f"count(DISTINCT person){kept}"
@@ -87,6 +114,8 @@ def _pieces(aggregate: Aggregate, part: Part, slot: _Slot) -> dict[str, str]:
               f"count(*){kept}"}  # fmt: skip
     if slot.kept:
         pieces["subjects"] = persons
+    if rest:
+        pieces["rest"] = f"count(DISTINCT person) FILTER (WHERE {rest})"
     if slot.filtered:
         outside = f"count(DISTINCT person) FILTER (WHERE {slot.filtered} IS NOT TRUE)"
         pieces["outside"] = outside
@@ -129,15 +158,21 @@ def _label_sql(aggregate: Aggregate, slot: _Slot, keys: list[str], inner: str) -
         position = f"least(greatest(floor({share} * (1 << step)), 0), (1 << step) - 1)::BIGINT"
         value, level = "NULL", "step"
     if aggregate.kind is AggregateKind.HISTOGRAM:
-        line = aggregate.parts[0].value
-        scale, offset = (line.scale, line.offset) if line else (Decimal(1), Decimal(0))
-        figure = f"({slot.value}::DOUBLE * ({float(scale)!r}) + ({float(offset)!r}))"
-        above = [f"({figure} > ({float(edge)!r}))::INT" for edge in aggregate.edges]
-        value, position = "NULL", " + ".join(above)
+        above = f"({slot.value}::DOUBLE * ?::DOUBLE + ?::DOUBLE > ?::DOUBLE)::INT"
+        value, position = "NULL", " + ".join([above] * len(aggregate.edges))
     columns = [*keys, f"{value} AS label", f"{level} AS lvl", f"{position} AS pos"]
     kept = f" WHERE {slot.kept}" if slot.kept else ""
     sql = f"SELECT {', '.join(columns)}, count(*), count(DISTINCT person) FROM {source}{kept}"  # noqa: S608
     return f"{sql} GROUP BY {', '.join(str(index + 1) for index in range(len(keys) + 3))}"
+
+
+def _label_parameters(aggregate: Aggregate) -> tuple[Parameter, ...]:
+    """Scale, offset and edge for each edge of a histogram, in the order of the text."""
+    line = aggregate.parts[0].value
+    if line is None or aggregate.kind is not AggregateKind.HISTOGRAM:
+        return ()
+    scale, offset = float(line.scale), float(line.offset)
+    return tuple(each for edge in aggregate.edges for each in (scale, offset, float(edge)))
 
 
 def _bounds(aggregate: Aggregate) -> tuple[float, float]:

@@ -241,6 +241,7 @@ def _raw_cell(query: Query, rendered: Rendered, row: tuple[Any, ...], labels: _L
                 count=int(values["count"]),
                 subjects=values.get("subjects"),
                 outside=values.get("outside"),
+                rest=values.get("rest"),
                 figures=_figures("", values, part.value),
                 other=_figures("other_", values, part.other),
                 covariance=_decimal(values.get("covariance")),
