@@ -171,10 +171,11 @@ class ScalarReader(SyntaxReader):
         return Operation("in", (self.read(node.this), *members), self.place(node))
 
     def _like(self, node: exp.Like) -> Operation:
-        self.only(node, "this", "expression")
+        self.only(node, "this", "expression", "negate")
         if not isinstance(node.expression, exp.Literal) or not node.expression.is_string:
             raise self.refuse(node, "LIKE takes a constant pattern", "like")
-        return self._operation(node, "like", [node.this, node.expression])
+        like = self._operation(node, "like", [node.this, node.expression])
+        return Operation("not", (like,), like.place) if node.args.get("negate") else like
 
     def _is(self, node: exp.Is) -> Operation:
         self.only(node, "this", "expression")
