@@ -56,8 +56,15 @@ HALF = Decimal("0.5")
 class OutcomeReader(SyntaxReader):
     """Reads outputs, HAVING and ORDER BY; collects the aggregates it meets."""
 
-    def __init__(self, sql: str, scalars: ScalarReader, keys: tuple[Scalar, ...]) -> None:
+    def __init__(
+        self,
+        sql: str,
+        scalars: ScalarReader,
+        keys: tuple[Scalar, ...],
+        optional: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(sql)
+        self._optional = optional
         self.aggregates: list[Aggregate] = []
         self._scalars = scalars
         self._keys = keys
@@ -218,6 +225,11 @@ class OutcomeReader(SyntaxReader):
             raise self.refuse(node, "count(distinct …) takes one column", "count-distinct")
         column = self._scalars.read(argument.expressions[0])
         if isinstance(column, ColumnRef) and column.name == "person":
+            if column.table in self._optional:
+                raise self.refuse(
+                    node, "count the persons of the left side; for those who are on both, JOIN",
+                    "subject-column",
+                )  # fmt: skip
             return Aggregate(AggregateKind.COUNT_PERSONS, where=where)
         return Aggregate(AggregateKind.COUNT_DISTINCT, column, where=where)
 
