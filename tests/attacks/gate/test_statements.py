@@ -58,6 +58,7 @@ def _tells_nothing(told: Told, logged: str, statement: str) -> None:
         for count in _counts(told.share):
             assert count == 0 or count >= 10
             assert count % base == 0
+        assert all(gap <= 0 or gap >= 11 - base for gap in _gaps(told.share))
 
 
 def _figures(share: Share) -> Iterator[Decimal]:
@@ -95,6 +96,14 @@ def _counts(share: Share) -> Iterator[int]:
         for state in cell.states:
             yield state.count
             yield from (label.count for label in state.labels)
+
+
+def _gaps(share: Share) -> Iterator[int]:
+    """How many rows a histogram's bins leave to be had by subtraction."""
+    for cell in share.cells:
+        for name, state in zip(share.aggregates, cell.states, strict=True):
+            if name.startswith("histogram:") and share.round_to == 1:
+                yield state.count - sum(label.count for label in state.labels)
 
 
 def _ran_its_own(world: World, told: Told, statement: str) -> None:
