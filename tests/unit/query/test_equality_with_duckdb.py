@@ -79,3 +79,18 @@ def test_each_cell_is_the_pooled_answer_over_the_regions_that_may_show_it(
     with world(made, data.draw(splits(made))) as running:
         for question in data.draw(st.lists(questions(made), min_size=3, max_size=6)):
             check(running, question)
+
+
+@settings(UNHURRIED, max_examples=15)
+@given(data=st.data(), base=st.sampled_from((2, 3, 5, 10)))
+def test_with_rounding_on_no_count_of_any_share_is_exact(data: st.DataObject, base: int) -> None:
+    made = data.draw(products())
+    rounded = Disclosure(min_subjects=LEAST, round_to=base)
+    with world(made, data.draw(splits(made))) as running:
+        for question in data.draw(st.lists(questions(made), min_size=2, max_size=4)):
+            for region in running.engines:
+                for cell in running.share(region, question.sql, rounded).cells:
+                    states = cell.states
+                    assert all(state.count % base == 0 for state in states)
+                    assert all(state.sum is state.other_sum is None for state in states)
+            running.ask(question.sql, rounded).digest()
