@@ -180,7 +180,9 @@ class OutcomeReader(SyntaxReader):
             return self._quantile(node, HALF, where)
         if type(node) in _QUANTILES:
             self.only(node, "this", _QUANTILES[type(node)])
-            return self._quantile(node, self._share(node.args[_QUANTILES[type(node)]]), where)
+            return self._quantile(
+                node, self._share(node, node.args.get(_QUANTILES[type(node)])), where
+            )
         if _is_histogram(node):
             return self._histogram(node, where)
         raise self.unlisted(node)
@@ -189,8 +191,8 @@ class OutcomeReader(SyntaxReader):
         argument = self._argument(node.this)
         return Aggregate(AggregateKind.QUANTILE, argument, where=where, quantile=q)
 
-    def _share(self, node: exp.Expr) -> Decimal:
-        share = self._scalars.read(node)
+    def _share(self, node: exp.Expr, given: exp.Expr | None) -> Decimal:
+        share = self._scalars.read(given)
         value = share.value if isinstance(share, Literal) else None
         if not is_number(value) or not 0 <= Decimal(str(value)) <= 1:
             raise self.refuse(node, "a quantile is a constant from 0 to 1", "quantile")
