@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +21,20 @@ out = Console(highlight=False)
 
 def print_json(value: object) -> None:
     """One object on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def json_text(value: object) -> str:
+    """JSON in which a decimal is a number with all its digits; `json` knows no such thing."""
+    match value:
+        case Decimal():
+            return f"{value:f}"
+        case dict():
+            pairs = [f"{json_text(str(key))}: {json_text(each)}" for key, each in value.items()]
+            return f"{{{', '.join(pairs)}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(json_text, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
@@ -84,7 +98,7 @@ def _print_table(release: Release) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _cell(value: object) -> str:
@@ -94,4 +108,6 @@ def _cell(value: object) -> str:
         return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.2f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, Decimal):
+        return f"{value:,f}"
     return str(value).replace("[", "\\[")

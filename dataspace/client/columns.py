@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -106,4 +107,8 @@ def _numbers(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
             return pa.array(values, pa.int64())
         if all(abs(value) < 10**38 for value in there):
             return pa.array(values, pa.decimal128(38))
+    if any(isinstance(value, Decimal) for value in there):
+        scale = max(-int(Decimal(value).as_tuple().exponent) for value in there)
+        wide = any(Decimal(value).adjusted() + 1 + scale > 38 for value in there)
+        return pa.array(values, pa.decimal256(76, scale) if wide else pa.decimal128(38, scale))
     return pa.array([None if value is None else float(value) for value in values], pa.float64())

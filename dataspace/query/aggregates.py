@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 
 from dataspace.query.partials import Figure, State, identity_of
+from dataspace.query.product import ColumnType
 from dataspace.query.quantiles import quantile_of
 from dataspace.query.tree import Aggregate, AggregateKind, Line, Part
 
 CONTEXT = Context(prec=50)
+_DOUBLE = Decimal("4e-16")  # two roundings of a double, and a little
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class _Moments:
     other_mean: Decimal
     other_squares: Decimal
     products: Decimal
+    noise: Decimal = Decimal(0)  # squares that come of a double's rounding alone
+    other_noise: Decimal = Decimal(0)
 
 
 def _count(_: Aggregate, contributions: Sequence[Contribution]) -> Combined:
@@ -144,8 +148,10 @@ def _quantile(aggregate: Aggregate, contributions: Sequence[Contribution]) -> Co
     line = aggregate.parts[0].value
     if line is None or line.column is None or line.column.bounds is None:
         raise ValueError("a quantile without bounds")
+    q = Decimal("0.5") if aggregate.quantile is None else aggregate.quantile
     found = quantile_of(
-        aggregate.quantile or Decimal("0.5"),
+        # What is least on a falling line is the largest of the column.
+        1 - q if line.scale < 0 else q,
         line.column.bounds,
         [(each.state.labels, each.round_to) for each in contributions],
     )
@@ -222,7 +228,21 @@ def _own_moments(each: Contribution) -> _Moments:
         CONTEXT.divide(_line_total(other, state.count, state.other_total), count),
         about(other.scale, other.scale, state.other_variance),
         about(value.scale, other.scale, state.covariance),
+        _noise(value, state.count, state.total),
+        _noise(other, state.count, state.other_total),
     )
+
+
+def _noise(line: Line, count: int, total: Decimal) -> Decimal:
+    """The squares that doubles of one value have about each other's means.
+
+    A mean of doubles is off by some 1e-16 of itself: without this, a column that holds one
+    value at every node would have a spread, and with it a slope.
+    """
+    if line.column is None or line.column.type is not ColumnType.DOUBLE:
+        return Decimal(0)
+    off = CONTEXT.multiply(CONTEXT.multiply(line.scale, total), _DOUBLE)
+    return CONTEXT.divide(CONTEXT.multiply(off, off), Decimal(count))
 
 
 def _merge(contributions: Sequence[Contribution]) -> _Moments:
@@ -249,7 +269,16 @@ def _merge(contributions: Sequence[Contribution]) -> _Moments:
             other_squares, _around(each.other_squares, weight, right, right)
         )
         products = CONTEXT.add(products, _around(each.products, weight, left, right))
+    squares = _above(squares, [each.noise for each in own])
+    other_squares = _above(other_squares, [each.other_noise for each in own])
     return _Moments(count, first, squares, second, other_squares, products)
+
+
+def _above(squares: Decimal, noise: Sequence[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for each in noise:
+        total = CONTEXT.add(total, each)
+    return squares if squares > total else Decimal(0)
 
 
 def _slope_of(moments: _Moments) -> Decimal | None:

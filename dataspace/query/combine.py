@@ -19,7 +19,8 @@ import rfc8785
 
 from dataspace.errors import Unverified
 from dataspace.query.aggregates import TABLE, Contribution
-from dataspace.query.evaluate import Row, compare, evaluate, family
+from dataspace.query.evaluate import CONTEXT, Row, compare, evaluate, family
+from dataspace.query.exactness import is_exact
 from dataspace.query.partials import Cell, Figure, Share, State, identity_of
 from dataspace.query.tree import (
     Aggregate,
@@ -34,7 +35,7 @@ from dataspace.query.tree import (
 )
 
 SIGNIFICANT_DIGITS = 12
-JsonValue = bool | int | float | str | list[int | None] | None
+JsonValue = bool | int | float | Decimal | str | list[int | None] | None
 
 _LABELLED_SUM = (
     "count(distinct person) is the sum of the regions' counts: a person known in two regions "
@@ -44,7 +45,10 @@ _LABELLED_SUM = (
 
 @dataclass(frozen=True)
 class Answer:
-    """The combined answer. `rows` × `columns`; `shown_by[i]` names the regions behind row i."""
+    """The combined answer. `rows` × `columns`; `shown_by[i]` names the regions behind row i.
+
+    Sums of decimals are decimals, with all their digits; other broken figures have twelve.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[JsonValue, ...], ...]
@@ -99,10 +103,14 @@ def combine(query: Query, shares: Sequence[Share], audience: Sequence[str]) -> A
     combined = _ordered(query, combined)
     stop = None if query.limit is None else query.offset + query.limit
     combined = combined[query.offset : stop]
+    exact = [is_exact(query, output.value) for output in query.outputs]
     return Answer(
         columns=tuple(output.name for output in query.outputs),
         rows=tuple(
-            tuple(to_json(evaluate(output.value, c.row)) for output in query.outputs)
+            tuple(
+                to_json(evaluate(output.value, c.row), exact=each)
+                for output, each in zip(query.outputs, exact, strict=True)
+            )
             for c in combined
         ),
         shown_by=tuple(c.regions for c in combined),
@@ -278,8 +286,11 @@ def _notes(query: Query, shares: Sequence[Share]) -> tuple[str, ...]:
     return (_LABELLED_SUM,) if persons and len(shares) > 1 and not by_region else ()
 
 
-def to_json(value: Figure) -> JsonValue:
-    """A figure as JSON has it: numbers are numbers, with 12 significant digits where broken."""
+def to_json(value: Figure, *, exact: bool = False) -> JsonValue:
+    """A figure as JSON has it: numbers are numbers, with 12 significant digits where broken,
+    or as decimals with all digits where they are exact."""
+    if isinstance(value, Decimal) and exact:
+        return Decimal(f"{value.normalize(CONTEXT):f}") or Decimal(0)
     if isinstance(value, Decimal):
         number = float(f"{value:.{SIGNIFICANT_DIGITS - 1}e}")
         # JSON knows no infinity, and no nought with a sign.
@@ -290,7 +301,9 @@ def to_json(value: Figure) -> JsonValue:
 
 
 def _safe(value: JsonValue) -> JsonValue:
-    """RFC 8785 knows no whole number above 2^53: those stand as text in the digest."""
+    """RFC 8785 knows no decimal, and no whole number above 2^53: those stand as text."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
         return str(value)
     return value

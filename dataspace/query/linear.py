@@ -10,6 +10,7 @@ from decimal import Context, Decimal
 from typing import NoReturn
 
 from dataspace.errors import Malformed
+from dataspace.query.scalars import MAX_EXPONENT
 from dataspace.query.tree import CaseWhen, ColumnRef, Line, Literal, Operation, Part, Scalar
 
 _CONTEXT = Context(prec=50)
@@ -66,11 +67,12 @@ def _added(left: Line, right: Line) -> Line:
 
 
 def _scaled(line: Line, factor: Decimal) -> Line:
-    return Line(
-        line.column,
-        _CONTEXT.multiply(line.scale, factor),
-        _CONTEXT.multiply(line.offset, factor),
-    )
+    scale = _CONTEXT.multiply(line.scale, factor)
+    offset = _CONTEXT.multiply(line.offset, factor)
+    # What is squared and multiplied later must not leave the range of any decimal.
+    if any(abs(each.adjusted()) > MAX_EXPONENT for each in (scale, offset) if each):
+        raise Malformed("a constant out of range", code="aggregate-argument")
+    return Line(line.column, scale, offset)
 
 
 def _number(literal: Literal) -> Decimal:

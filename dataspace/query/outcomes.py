@@ -56,8 +56,15 @@ HALF = Decimal("0.5")
 class OutcomeReader(SyntaxReader):
     """Reads outputs, HAVING and ORDER BY; collects the aggregates it meets."""
 
-    def __init__(self, sql: str, scalars: ScalarReader, keys: tuple[Scalar, ...]) -> None:
+    def __init__(
+        self,
+        sql: str,
+        scalars: ScalarReader,
+        keys: tuple[Scalar, ...],
+        optional: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(sql)
+        self._optional = optional
         self.aggregates: list[Aggregate] = []
         self._scalars = scalars
         self._keys = keys
@@ -173,7 +180,9 @@ class OutcomeReader(SyntaxReader):
             return self._quantile(node, HALF, where)
         if type(node) in _QUANTILES:
             self.only(node, "this", _QUANTILES[type(node)])
-            return self._quantile(node, self._share(node.args[_QUANTILES[type(node)]]), where)
+            return self._quantile(
+                node, self._share(node, node.args.get(_QUANTILES[type(node)])), where
+            )
         if _is_histogram(node):
             return self._histogram(node, where)
         raise self.unlisted(node)
@@ -182,8 +191,8 @@ class OutcomeReader(SyntaxReader):
         argument = self._argument(node.this)
         return Aggregate(AggregateKind.QUANTILE, argument, where=where, quantile=q)
 
-    def _share(self, node: exp.Expr) -> Decimal:
-        share = self._scalars.read(node)
+    def _share(self, node: exp.Expr, given: exp.Expr | None) -> Decimal:
+        share = self._scalars.read(given)
         value = share.value if isinstance(share, Literal) else None
         if not is_number(value) or not 0 <= Decimal(str(value)) <= 1:
             raise self.refuse(node, "a quantile is a constant from 0 to 1", "quantile")
@@ -218,6 +227,11 @@ class OutcomeReader(SyntaxReader):
             raise self.refuse(node, "count(distinct …) takes one column", "count-distinct")
         column = self._scalars.read(argument.expressions[0])
         if isinstance(column, ColumnRef) and column.name == "person":
+            if column.table in self._optional:
+                raise self.refuse(
+                    node, "count the persons of the left side; for those who are on both, JOIN",
+                    "subject-column",
+                )  # fmt: skip
             return Aggregate(AggregateKind.COUNT_PERSONS, where=where)
         return Aggregate(AggregateKind.COUNT_DISTINCT, column, where=where)
 

@@ -45,11 +45,15 @@ def quantile_of(
     count = sum(each[2] for each in leaves)
     if count == 0:
         return None
-    # Running totals are rounded, so that a node's may be off by half its base anywhere.
-    slack = sum(Decimal(base) / 2 for labels, base in histograms if base > 1 and labels)
-    place = _CONTEXT.multiply(q, Decimal(count - 1))
-    first = max(place.to_integral_value("ROUND_FLOOR") + 1 - slack, Decimal(1))
-    last = min(place.to_integral_value("ROUND_CEILING") + 1 + slack, Decimal(count))
+    # Running totals are rounded, so that a node's may be off by half its base anywhere; so is
+    # the number of rows that the place of the quantile is counted in.
+    slack = sum(
+        (Decimal(base) / 2 for labels, base in histograms if base > 1 and labels), Decimal(0)
+    )
+    fewest = _CONTEXT.multiply(q, max(Decimal(count - 1) - slack, Decimal(0)))
+    most = _CONTEXT.multiply(q, Decimal(count - 1) + slack)
+    first = fewest.to_integral_value("ROUND_FLOOR") + 1 - slack
+    last = most.to_integral_value("ROUND_CEILING") + 1 + slack
     cuts = sorted({edge for low, high, _ in leaves for edge in (low, high)})
     low_end, high_end = cuts[0], cuts[-1]
     for cut in cuts:

@@ -91,6 +91,7 @@ class _Slot:
     other: str
     kept: str
     filtered: str
+    within: str  # the FILTER around a CASE, of which `filtered` is a branch
 
 
 def _rest(query: Query, slots: Sequence[_Slot], aggregate: Aggregate) -> str:
@@ -103,7 +104,17 @@ def _rest(query: Query, slots: Sequence[_Slot], aggregate: Aggregate) -> str:
     owned = [
         slot for (each, _), slot in zip(query.states(), slots, strict=True) if each is aggregate
     ]
-    return " AND ".join(f"{slot.filtered} IS NOT TRUE" for slot in owned)
+    within = [slot.within for slot in owned[:1] if slot.within]
+    return " AND ".join([*within, *(f"{slot.filtered} IS NOT TRUE" for slot in owned)])
+
+
+def _outside(slot: _Slot) -> str:
+    """Subjects that a FILTER leaves out, or a branch of a CASE; the fewer of both."""
+    persons = "count(DISTINCT person) FILTER (WHERE {} IS NOT TRUE)"
+    if not slot.within:
+        return persons.format(slot.filtered)
+    branch = persons.format(f"{slot.within} AND {slot.filtered}")
+    return f"least({branch}, {persons.format(slot.within)})"
 
 
 def _pieces(aggregate: Aggregate, part: Part, slot: _Slot, rest: str) -> dict[str, str]:
@@ -117,8 +128,7 @@ def _pieces(aggregate: Aggregate, part: Part, slot: _Slot, rest: str) -> dict[st
     if rest:
         pieces["rest"] = f"count(DISTINCT person) FILTER (WHERE {rest})"
     if slot.filtered:
-        outside = f"count(DISTINCT person) FILTER (WHERE {slot.filtered} IS NOT TRUE)"
-        pieces["outside"] = outside
+        pieces["outside"] = _outside(slot)
     needs = TABLE[aggregate.kind].pieces
     if "sum" in needs and slot.value:
         pieces |= _figures("", part.value.column if part.value else None, slot.value, kept)
@@ -136,10 +146,17 @@ def _pieces(aggregate: Aggregate, part: Part, slot: _Slot, rest: str) -> dict[st
 
 def _figures(prefix: str, column: ColumnRef | None, x: str, kept: str) -> dict[str, str]:
     whole = column is not None and column.type is ColumnType.INTEGER
-    exact = whole or (column is not None and column.type is ColumnType.DECIMAL)
+    decimal = column is not None and column.type is ColumnType.DECIMAL
     # fsum (Kahan) so that the order of summation does not show.
-    pieces = {
-        f"{prefix}sum": f"{'sum' if exact else 'fsum'}({x}){kept}::VARCHAR",
+    total = f"sum({x}){kept}" if whole else f"fsum({x}){kept}"
+    pieces = {}
+    if decimal:
+        # SECURITY: a sum of wide decimals may run over, and the error would tell of a row;
+        # whole parts and fractions, each added up for itself, do not.
+        total = f"sum(trunc({x})::HUGEINT){kept}"
+        pieces[f"{prefix}fraction"] = f"sum({x} - trunc({x})){kept}::VARCHAR"
+    pieces |= {
+        f"{prefix}sum": f"{total}::VARCHAR",
         f"{prefix}low": f"min({x}){kept}::VARCHAR",
         f"{prefix}high": f"max({x}){kept}::VARCHAR",
     }
@@ -193,7 +210,7 @@ class _Rows:
         self._named: dict[Scalar, str] = {}
         for index, key in enumerate(query.keys):
             self._columns.append(f"{self._writer.key(key)} AS k{index}")
-        self.slots = tuple(self._slot(part) for _, part in query.states())
+        self.slots = tuple(self._slot(*state) for state in query.states())
 
     def select(self) -> tuple[str, tuple[Parameter, ...]]:
         """The SQL with its parameters."""
@@ -216,13 +233,15 @@ class _Rows:
         condition = self._writer.own(source.filter)
         return f"(SELECT * FROM {view} WHERE {condition}) AS t{index}"  # noqa: S608
 
-    def _slot(self, part: Part) -> _Slot:
+    def _slot(self, aggregate: Aggregate, part: Part) -> _Slot:
         value = self._name(part.value.column if part.value else None, "v")
         other = self._name(part.other.column if part.other else None, "w")
         filtered = self._name(part.where, "f")
+        branched = isinstance(aggregate.argument, CaseWhen)
+        within = self._name(aggregate.where if branched else None, "f")
         conditions = [filtered, *(f"{each} IS NOT NULL" for each in (value, other) if each)]
         kept = " AND ".join(each for each in conditions if each)
-        return _Slot(value, other, f"({kept})" if kept else "", filtered)
+        return _Slot(value, other, f"({kept})" if kept else "", filtered, within)
 
     def _name(self, scalar: Scalar | None, letter: str) -> str:
         if scalar is None:

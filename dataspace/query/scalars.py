@@ -10,6 +10,7 @@ from typing import TypeGuard
 
 from sqlglot import exp
 
+from dataspace.errors import Malformed
 from dataspace.query.syntax import SyntaxReader
 from dataspace.query.tree import CaseWhen, ColumnRef, Literal, LiteralValue, Operation, Scalar
 
@@ -82,8 +83,10 @@ class ScalarReader(SyntaxReader):
         super().__init__(sql)
         self._aliases = aliases
 
-    def read(self, node: exp.Expr) -> Scalar:
-        """One scalar. Raises `Malformed` at its place."""
+    def read(self, node: exp.Expr | None) -> Scalar:
+        """One scalar. Raises `Malformed` at its place, or where there is none."""
+        if node is None:
+            raise Malformed("an argument is missing", code="syntax")
         if type(node) in BINARY:
             self.only(node, "this", "expression", *_NOISE.get(type(node), ()))
             return self._operation(node, BINARY[type(node)], [node.this, node.expression])
@@ -171,10 +174,11 @@ class ScalarReader(SyntaxReader):
         return Operation("in", (self.read(node.this), *members), self.place(node))
 
     def _like(self, node: exp.Like) -> Operation:
-        self.only(node, "this", "expression")
+        self.only(node, "this", "expression", "negate")
         if not isinstance(node.expression, exp.Literal) or not node.expression.is_string:
             raise self.refuse(node, "LIKE takes a constant pattern", "like")
-        return self._operation(node, "like", [node.this, node.expression])
+        like = self._operation(node, "like", [node.this, node.expression])
+        return Operation("not", (like,), like.place) if node.args.get("negate") else like
 
     def _is(self, node: exp.Is) -> Operation:
         self.only(node, "this", "expression")

@@ -35,6 +35,9 @@ _FOREIGN = {
     TokenType.NATIONAL_STRING, TokenType.UNICODE_STRING, TokenType.HEREDOC_STRING,
 }  # fmt: skip
 
+# What may hold other letters; names and numbers are held against their forms later.
+_WRITTEN = {TokenType.STRING, TokenType.VAR, TokenType.IDENTIFIER, TokenType.NUMBER}
+
 
 class _CountedParser(DuckDBParser):
     """The dialect's parser, which gives up after so many steps."""
@@ -110,7 +113,20 @@ def _tokens(sql: str) -> list[Token]:
             raise _at(
                 sql, token, f"the query nests deeper than {MAX_BRACKETS} brackets", "too-deep"
             )
+    _check_letters(sql, tokens)
     return tokens
+
+
+def _check_letters(sql: str, tokens: list[Token]) -> None:
+    # SECURITY: to a parser ſelect is SELECT, and there are blanks that nobody sees.
+    end = 0
+    for token in tokens:
+        foreign = token.token_type not in _WRITTEN and not token.text.isascii()
+        if foreign or not sql[end : token.start].isascii():
+            raise _at(sql, token, "words and blanks are plain ones", "identifier")
+        end = token.end + 1
+    if not sql[end:].isascii():
+        raise Malformed("words and blanks are plain ones", code="identifier")
 
 
 def _at(sql: str, token: Token, message: str, code: str) -> Malformed:

@@ -18,6 +18,7 @@ from dataspace.query.product import ColumnType
 LiteralValue = bool | int | Decimal | str | datetime.date | datetime.datetime | None
 
 
+_DIGITS = 38  # what a decimal holds
 LevelKey = bool | int | float | str | Decimal | datetime.date
 
 
@@ -100,6 +101,13 @@ class Line:
         """Whether it yields whole numbers alone."""
         fixed = self.scale == int(self.scale) and self.offset == int(self.offset)
         return fixed and (self.column is None or self.column.type is ColumnType.INTEGER)
+
+    @property
+    def exact(self) -> bool:
+        """Whether what it yields adds up without loss: no double in it, nor a third."""
+        digits = max(len(each.as_tuple().digits) for each in (self.scale, self.offset))
+        exact = {ColumnType.INTEGER, ColumnType.DECIMAL}
+        return digits <= _DIGITS and (self.column is None or self.column.type in exact)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from node.warehouse.generations import Generation
 from node.warehouse.text_files import SQL_TYPES, quoted
 
 MAX_MAGNITUDE = 1e100
+MAX_DECIMAL = 1e28
 _FITS: dict[ColumnType, tuple[str, ...]] = {
     ColumnType.INTEGER: ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UTINYINT", "USMALLINT",
                          "UINTEGER"),
@@ -148,10 +149,11 @@ def _check_others(connection: duckdb.DuckDBPyConnection, product: Product) -> No
 def _check_bounds(
     connection: duckdb.DuckDBPyConnection, view: str, name: str, column: Column
 ) -> None:
-    if column.type is ColumnType.DOUBLE:
+    largest = {ColumnType.DOUBLE: MAX_MAGNITUDE, ColumnType.DECIMAL: MAX_DECIMAL}.get(column.type)
+    if largest is not None:
         # SECURITY: no sum or variance may run over, since an error would tell of the row.
         _refuse_first(
-            connection, view, f"NOT (abs({quote(name)}) <= {MAX_MAGNITUDE:g})", [],
+            connection, view, f"NOT (abs({quote(name)}) <= {largest:g})", [],
             f"column {name}", "holds a number that is not finite or out of range",
         )  # fmt: skip
     if column.type in {ColumnType.DATE, ColumnType.TIMESTAMP}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -126,6 +127,40 @@ def test_variances_merge_as_if_the_rows_had_been_in_one_place() -> None:
     answer = ask("select stddev_samp(weight) from trial", *states)
     assert theirs
     assert answer.rows[0][0] == pytest.approx(theirs[0], rel=1e-11)
+
+
+def test_a_sum_of_decimals_keeps_every_digit() -> None:
+    cells = [{(): (State(10, sum=Decimal(text)),)} for text in ("1234567890123456789.0001", "0.1")]
+    answer = ask("select sum(cost), -sum(cost) * 2 as w, sum(cost) / 2 as h from trial", *cells)
+    total = Decimal("1234567890123456789.1001")
+    assert answer.rows == ((total, -2 * total, 617283945062000000.0),)
+    assert list(map(type, answer.rows[0])) == [Decimal, Decimal, float]
+    near = ask("select sum(cost), -sum(cost) * 2 as w, sum(cost) / 2 as h from trial", cells[0])
+    assert answer.digest() != near.digest()
+
+
+def test_equal_decimals_have_one_form_and_one_digest() -> None:
+    forms = [("1000.00", "0"), ("900", "100.0000"), ("1E+3", "0.0")]
+    answers = [
+        ask("select sum(cost) from trial", *({(): (State(10, sum=Decimal(t)),)} for t in form))
+        for form in forms
+    ]
+    assert {str(answer.rows[0][0]) for answer in answers} == {"1000"}
+    assert len({answer.digest() for answer in answers}) == 1
+
+
+def test_a_column_of_one_double_has_no_slope_and_no_spread() -> None:
+    """0.1 adds up to 0.30000000000000004 over three rows, and to 0.7 over seven."""
+    states = [
+        State(count, Decimal(repr(sum([0.1] * count))), variance=Decimal(0), other_sum=Decimal(9),
+              other_variance=Decimal(2), covariance=Decimal(0))
+        for count in (3, 7, 10)
+    ]  # fmt: skip
+    cells = [{(): (state,)} for state in states]
+    assert ask("select corr(weight, age) from trial", *cells).rows == ((None,),)
+    spread = [{(): (replace(s, other_sum=None, other_variance=None, covariance=None),)}
+              for s in states]  # fmt: skip
+    assert ask("select var_samp(weight) from trial", *spread).rows == ((0.0,),)
 
 
 def test_a_sum_beyond_2_to_53_has_a_digest() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -77,6 +78,41 @@ def test_no_key_fails_and_every_key_is_one_that_an_answer_can_hold(
     assert sum(cell.subjects for cell in cells) == 8
     values = [cell.keys[0] for cell in cells]
     assert [read_value(write_value(value)) for value in values] == values
+
+
+AGGREGATES = [
+    "sum(arm)", "sum(2 * arm + 1)", "avg(arm)", "var_samp(arm)", "sum(level)", "var_samp(level)",
+    "sum(level * 1e300)", "sum(cost)", "avg(-cost)", "var_samp(cost)", "stddev_samp(weight)",
+    "covar_samp(level, arm)", "corr(weight, level)", "regr_slope(arm, cost)",
+    "regr_intercept(cost, weight)", "regr_r2(level, weight)", "histogram(weight, [-1e300, 1e300])",
+    "histogram(level * 1e300, [0])", "sum(case when arm > 0 then cost else level end)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("aggregate", AGGREGATES)
+def test_no_aggregate_fails_because_of_what_one_row_holds(engine: Engine, aggregate: str) -> None:
+    query = bound(f"select {aggregate} from trial", OFFER)
+    (cell,) = engine.run(query, render(query, "macao"), lambda _: None)
+    assert cell.subjects == 8
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["v.region = 'macao' or t.arm < 2",
+     "case when v.sex is not null then 'a' end = 'b' or t.arm < 2",
+     "case when v.age is null then 1 else 2 end = 2 or v.age > 3"],
+)  # fmt: skip
+def test_a_join_of_a_region_without_rows_answers(tmp_path: Path, condition: str) -> None:
+    file = tmp_path / "empty.duckdb"
+    with duckdb.connect(str(file)) as own:
+        own.execute(f'CREATE SCHEMA offered; CREATE TABLE offered."offer:trial" ({COLUMNS})')
+    opened = Engine(file, LIMITS)
+    query = bound(
+        f"select count(*) from trial t left join trial v using (person) where {condition}", OFFER
+    )
+    (cell,) = opened.run(query, render(query, "macao"), lambda _: None)
+    opened.close()
+    assert cell.subjects == 0
 
 
 @pytest.mark.parametrize("name", ["", "A", 'a"b', "a b", "a;b", "é", "a\n"])
