@@ -60,7 +60,10 @@ LARGE: dict[str, tuple[str, str]] = {
     "or": (WHERE + " or ".join(["cost > 1"] * 480), "too-deep"),
     "case": (WHERE + "case when true then " * 150 + "1" + " end" * 150 + " = 1", "too-deep"),
     "casts": (WHERE + "arm" + "::int" * 900 + " = 1", "too-deep"),
-    "coalesce": (WHERE + "coalesce(" * 39 + "arm" + ", 1)" * 39 + " = 1 + " * 70 + "1", "syntax"),
+    "coalesce": (
+        WHERE + "coalesce(" * 39 + "arm" + " + 1" * 70 + ", 1)" * 39 + " = 1",
+        "too-deep",
+    ),
     "subqueries": (WHERE + "(select " * 39 + "1" + ")" * 39, "too-deep"),
     "nested CTEs": ("with c as (" * 38 + "select 1" + ")" * 38 + COUNT, "syntax"),
     "arrays": (WHERE + "array[(" * 20 + "1" + ")]" * 20, "too-hard"),

@@ -233,7 +233,7 @@ def _trial() -> list[tuple[Any, ...]]:
         )
         for number in range(PEOPLE)
     ]  # fmt: skip
-    rows.append((PERSON, "F", 2, WARD, None, 1, 2, 1e300, SINCE, AGE, WEIGHT, COST, NOTE))
+    rows.append((PERSON, "F", 2, WARD, None, 1, 2, 1e100, SINCE, AGE, WEIGHT, COST, NOTE))
     return rows
 
 
