@@ -83,16 +83,18 @@ class AggregateState(_message.Message):
     def __init__(self, count: _Optional[int] = ..., sum: _Optional[str] = ..., mean: _Optional[str] = ..., variance: _Optional[str] = ..., other_sum: _Optional[str] = ..., other_mean: _Optional[str] = ..., other_variance: _Optional[str] = ..., covariance: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ...) -> None: ...
 
 class Label(_message.Message):
-    __slots__ = ("value", "level", "position", "count")
+    __slots__ = ("value", "level", "position", "count", "span")
     VALUE_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    SPAN_FIELD_NUMBER: _ClassVar[int]
     value: _values_pb2.Value
     level: int
     position: int
     count: int
-    def __init__(self, value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., level: _Optional[int] = ..., position: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
+    span: int
+    def __init__(self, value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., level: _Optional[int] = ..., position: _Optional[int] = ..., count: _Optional[int] = ..., span: _Optional[int] = ...) -> None: ...
 
 class Partial(_message.Message):
     __slots__ = ("signer", "request_sha256", "region", "catalogue_sha256", "policy_sha256", "products", "rules", "bases", "key_names", "aggregates", "cells", "decided_at_ms", "round_to")
