@@ -11,8 +11,10 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dataspace.audit.bodies import BodyStore
+from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.store import LogStore
 from dataspace.errors import Malformed
+from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.recording import Recorder
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
@@ -25,6 +27,7 @@ from node.gatekeeper import Gatekeeper, now_ms
 from node.ledger import Ledger
 from node.warehouse.engine import Limits
 from node.warehouse.generations import Generation, Generations
+from node.witnessing import Witnessing
 
 _LOG = structlog.get_logger("node")
 
@@ -74,18 +77,26 @@ class Node:
             _LOG.info("attached" if attached else "detached", reason=reason)
             write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
 
-        attachment = Attachment(self.home, self.gatekeeper, on_change)
+        log = self.gatekeeper.recorder.log
+        witnessing = Witnessing(log)
+        quorum = quorum_of(self.gatekeeper.trust(), self.home.config.log_origin)
+        cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal)
+        grace = self.home.config.witness_grace_seconds
+        self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
+        attachment = Attachment(self.home, self.gatekeeper, witnessing, on_change)
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
         task = asyncio.create_task(attachment.run())
+        cosigning = asyncio.create_task(cosigner.run())
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, stopping, cosigning}, return_when=asyncio.FIRST_COMPLETED)
         local.close()
         admin.forget(run_folder)
         task.cancel()
+        cosigning.cancel()
         self.gatekeeper.recorder.log.close()
         write_state(run_folder, stage="stopped")
 
@@ -98,9 +109,22 @@ class Node:
                     "generation": self.gatekeeper.catalogue.generation,
                     "log_size": self.gatekeeper.recorder.log.size,
                 }
+            case "alarm":
+                return await asyncio.to_thread(self._alarm, request.get("alarm"))
             case "publish":
                 return await self._publish(str(request.get("generation")), attachment)
         raise Malformed("there is no such thing to do", code="admin")
+
+    def _alarm(self, alarm: object) -> dict[str, Any]:
+        """Record what this region's witness saw of another's log."""
+        if not isinstance(alarm, dict) or not all(
+            isinstance(alarm.get(name), str) for name in ("rule", "origin", "sha256")
+        ):
+            raise Malformed("an alarm has a rule, an origin and a digest", code="admin")
+        fields = {name: str(alarm[name])[:200] for name in ("rule", "origin", "sha256")}
+        _LOG.warning("alarm.raised", **fields)
+        self.gatekeeper.recorder.record("alarm.raised", now_ms(), fields)
+        return {}
 
     async def _publish(self, name: str, attachment: Attachment) -> dict[str, Any]:
         """Offer a built generation to the space; take it only if the space does."""
@@ -138,6 +162,10 @@ class Node:
         current = self.gatekeeper.catalogue.generation
         if name:
             self.generations.remove_others(current)
+
+
+def _on_refusal(witness: str, status: int) -> None:
+    _LOG.warning("witness.refused", witness=witness, status=status)
 
 
 def publish_offline(generations: Generations, generation: Generation) -> None:

@@ -19,6 +19,8 @@ from dataspace.client.homes import actor_home
 from dataspace.client.session import QUERY_SECONDS, Catalogue, OnProgress, Session
 from dataspace.errors import Malformed
 
+_COSIGNED_SECONDS = 1.0  # for witnesses, who normally need less
+
 
 class Require(StrEnum):
     """Which regions have to answer."""
@@ -63,6 +65,7 @@ def query(
             require=require.value,
             on_progress=on_progress,
             seconds=deadline,
+            cosigned_seconds=_COSIGNED_SECONDS,
         )
     print_release(release, format_)
 
