@@ -18,6 +18,7 @@ from broker.federation import Federation, now_ms
 from broker.mirrors import Mirror
 from broker.offers import Offers
 from broker.publishing import HttpServer, public_logs
+from broker.relaying import Relay
 from broker.service import BrokerService
 from broker.witnesses import Witnesses
 from broker.witnessing import Witnessing
@@ -34,6 +35,7 @@ from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import configure_logs, die, write_state
+from dataspace.record_room import RecordRoom
 from dataspace.v1 import broker_pb2_grpc
 
 _GRACE_SECONDS = 1.0
@@ -110,9 +112,16 @@ async def serve(home: PartyHome) -> None:
     write_state(run_folder, stage="starting")
     federation = open_federation(home)
     witnessing = open_witnessing(home, federation)
-    service = BrokerService(
-        federation, Admission(home.config.waiting_queries, time.monotonic), witnessing
+    room = RecordRoom.open(
+        home,
+        federation.recorder,
+        lambda: federation.trust,
+        # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
+        claim=lambda _key, _expires_ms, _now_ms: None,
     )
+    relay = Relay(room.desk, federation.attached, room.kinds)
+    admission = Admission(home.config.waiting_queries, time.monotonic)
+    service = BrokerService(federation, admission, witnessing, relay)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = grpc.aio.server(options=_OPTIONS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
@@ -144,6 +153,7 @@ async def serve(home: PartyHome) -> None:
     await stopping
     if public is not None:
         await public.stop()
+    await asyncio.to_thread(room.close)
     federation.recorder.log.close()
     write_state(run_folder, stage="stopped")
 

@@ -20,6 +20,7 @@ from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import write_state
+from dataspace.record_room import RecordRoom
 from node import admin
 from node.attachment import Attachment
 from node.catalogue import open_catalogue
@@ -38,6 +39,7 @@ class Node:
 
     home: PartyHome
     gatekeeper: Gatekeeper
+    room: RecordRoom
     generations: Generations
     limits: Limits
 
@@ -66,7 +68,14 @@ class Node:
             recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
         )
-        return cls(home, gatekeeper, generations, limits)
+        room = RecordRoom.open(
+            home,
+            gatekeeper.recorder,
+            gatekeeper.trust,
+            claim=gatekeeper.ledger.claim,
+            products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
+        )
+        return cls(home, gatekeeper, room, generations, limits)
 
     async def run(self) -> None:
         """Serve until a signal."""
@@ -83,7 +92,8 @@ class Node:
         cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal)
         grace = self.home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
-        attachment = Attachment(self.home, self.gatekeeper, witnessing, on_change)
+        handlers = self.room.handlers()
+        attachment = Attachment(self.home, self.gatekeeper, witnessing, on_change, handlers)
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
         task = asyncio.create_task(attachment.run())
         cosigning = asyncio.create_task(cosigner.run())
@@ -92,11 +102,12 @@ class Node:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({task, stopping, cosigning}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
         local.close()
         admin.forget(run_folder)
         task.cancel()
         cosigning.cancel()
+        await asyncio.to_thread(self.room.close)
         self.gatekeeper.recorder.log.close()
         write_state(run_folder, stage="stopped")
 

@@ -84,9 +84,16 @@ class Cosigner:
     async def run(self) -> None:
         """Keep the log cosigned, until cancelled."""
         while True:
-            if self.cosigned_size >= self.log.size > 0 or self.log.size == 0:
+            if self.cosigned_size >= self.log.size:
                 await asyncio.sleep(LOOK_SECONDS)
-            elif not await self._round():
+                continue
+            try:
+                reached = await self._round()
+            except Exception as error:
+                # Whatever went wrong, the log stays uncosigned, and its grace runs out.
+                self.on_refusal(type(error).__name__, 0)
+                reached = False
+            if not reached:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _round(self) -> bool:
