@@ -7,17 +7,18 @@ the copies prove.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
-from dataspace.audit.proofs import Proof
-from dataspace.audit.quorum import Quorum
 
 from broker.attached import AttachedNode
 from broker.mirrors import Mirror
 from broker.witnesses import BUSY, Witnesses
 from dataspace.audit.cosigning import Cosigner
+from dataspace.audit.proofs import Proof
+from dataspace.audit.quorum import Quorum
 from dataspace.errors import DataspaceError
 from dataspace.v1 import broker_pb2, query_pb2
 
@@ -129,8 +130,8 @@ class Witnessing:
             origin=receipt.origin, proof=Proof(receipt.index, path, text).to_text()
         )
 
-    def _start(self, work: object) -> None:
-        task = asyncio.create_task(work)  # type: ignore[arg-type]  # a coroutine
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -84,9 +84,7 @@ class Witnessing:
                 await asyncio.sleep(LOOK_SECONDS)
                 continue
             cosigned = self._log.cosigned_text
-            for update in await asyncio.to_thread(
-                lambda size=size, cosigned=cosigned: list(self._updates(size, cosigned))
-            ):
+            for update in await asyncio.to_thread(self._updates, size, cosigned):
                 put(broker_pb2.NodeFrame(log_update=update))
             reply = await asyncio.wait_for(self._mirrored.get(), 6 * _ANSWER_SECONDS)
             size = reply.size
@@ -94,22 +92,26 @@ class Witnessing:
                 _LOG.error("mirror.refused", problem=reply.problem)
                 await asyncio.sleep(_AGAIN_SECONDS)
 
-    def _updates(self, size: int, cosigned: str) -> Iterator[broker_pb2.LogUpdate]:
+    def _updates(self, size: int, cosigned: str) -> list[broker_pb2.LogUpdate]:
         """The public files that a copy of `size` entries lacks; the checkpoint comes last."""
         text = self._log.checkpoint_text
         new_size = parse_checkpoint(parse_note(text).text).size
         tiles = [tile for tile in tiles_between(size, new_size) if tile.level is not None]
         if size > new_size:
             tiles = []
+        updates = []
         for start in range(0, max(len(tiles), 1), _TILES_A_FRAME):
             piece = tiles[start : start + _TILES_A_FRAME]
             last = start + _TILES_A_FRAME >= len(tiles)
-            yield broker_pb2.LogUpdate(
-                old_size=size,
-                tiles=self._read(piece),
-                checkpoint=text if last else "",
-                cosigned=cosigned if last else "",
+            updates.append(
+                broker_pb2.LogUpdate(
+                    old_size=size,
+                    tiles=self._read(piece),
+                    checkpoint=text if last else "",
+                    cosigned=cosigned if last else "",
+                )
             )
+        return updates
 
     def _read(self, tiles: Sequence[Tile]) -> list[broker_pb2.LogTile]:
         return [

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dataspace.audit.checkpoints import Checkpoint, parse_checkpoint
-from dataspace.audit.cosignatures import Quorum, add_cosignatures, parse_cosignature_lines
+from dataspace.audit.cosignatures import add_cosignatures
 from dataspace.audit.entries import Entry
-from dataspace.audit.notes import parse_note
+from dataspace.audit.notes import parse_note, parse_signature_lines
+from dataspace.audit.quorum import Quorum
 from dataspace.audit.store import LogStore
 from dataspace.audit.witness import AddCheckpoint
 from dataspace.errors import DataspaceError, Unavailable
@@ -135,8 +136,8 @@ class Cosigner:
             if status == OK:
                 self._seen[name] = checkpoint.size
                 try:
-                    return parse_cosignature_lines(body)
-                except DataspaceError:
+                    return tuple(each.line for each in parse_signature_lines(body.decode()))
+                except (DataspaceError, UnicodeDecodeError):
                     break
             known = _size(body) if status == CONFLICT else None
             if known is None or known > checkpoint.size or known == old:

@@ -83,6 +83,7 @@ class LogStore:
         self._lock = lock
         self._head = head
         self._log = log
+        self._cosigned_text = self._reader.cosigned() or ""
         self._journal = Journal(directory)
         self._publisher = Publisher(directory, log, self._journal, head.checkpoint.size)
         self._turn = threading.Condition()  # guards what follows
@@ -132,6 +133,11 @@ class LogStore:
     def checkpoint_text(self) -> str:
         """The last acknowledged checkpoint as a note signed by the owner alone."""
         return self._head.text
+
+    @property
+    def cosigned_text(self) -> str:
+        """The latest checkpoint that witnesses cosigned, as it is kept; empty before the first."""
+        return self._cosigned_text
 
     @property
     def size(self) -> int:
@@ -193,6 +199,7 @@ class LogStore:
         if checkpoint.size > self._publisher.published:
             self.publish()
         self._publisher.attach(parse_note(note_text), checkpoint)
+        self._cosigned_text = self._reader.cosigned() or ""
 
     def read_entry(self, index: int) -> bytes:
         """The entry at `index`, checked against its leaf hash."""

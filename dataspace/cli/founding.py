@@ -21,10 +21,13 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from dataspace.audit.cosignatures import CosigningPrivateKey, cosigning_vkey
 from dataspace.audit.notes import verifier_key
 from dataspace.audit.store import LogStore
+from dataspace.audit.witness_store import SqliteWitnessStore
 from dataspace.errors import Malformed, Unavailable
 from dataspace.home import CONFIG, MAKING, PartyConfig, write_config
 from dataspace.identity.algorithms import ECDSA_P256, ED25519, ML_DSA_44
@@ -39,6 +42,7 @@ from dataspace.identity.keystore import (
     SIGNING_KEY,
     TLS_CHAIN,
     TLS_KEY,
+    WITNESS_KEYS,
     generate_private_key,
     write_chain,
     write_private_key,
@@ -254,12 +258,14 @@ def _found_witness(directory: Path, authority: _Authority) -> trust_pb2.TrustedW
     directory.mkdir(mode=0o700)
     _issue(directory, _service(authority.region, "witness"), authority, ED25519)
     name = f"{SPACE}.dataspace/witness/{authority.region}"
-    keys = [generate_private_key(ED25519), generate_private_key(ML_DSA_44)]
+    keys: list[CosigningPrivateKey] = [Ed25519PrivateKey.generate(), MLDSA44PrivateKey.generate()]
     for file, key in zip(WITNESS_KEYS, keys, strict=True):
         write_private_key(directory / file, key)
     SqliteWitnessStore(directory / "seen.db").close()
     return trust_pb2.TrustedWitness(
-        name=name, region=authority.region, vkeys=[witness_vkey(name, key) for key in keys]
+        name=name,
+        region=authority.region,
+        vkeys=[cosigning_vkey(name, key).to_text() for key in keys],
     )
 
 

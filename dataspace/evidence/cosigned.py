@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataspace.audit.cosignatures import Quorum
 from dataspace.audit.merkle import leaf_hash
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.proofs import parse_proof, verify_proof
+from dataspace.audit.quorum import Quorum
 from dataspace.errors import Unverified
 from dataspace.identity.trustlist import TrustList
 from dataspace.v1 import query_pb2
@@ -52,5 +52,5 @@ def check_cosigned(
         if wire.origin != receipt.origin or proof.index != receipt.index:
             raise Unverified("a proof is of another entry", code="cosigned-proofs")
         quorum = quorum_of(trust, receipt.origin)
+        quorum.check(proof.note_text)
         verify_proof(proof, leaf_hash(receipt.entry), quorum.log_key)
-        quorum.check(proof.checkpoint)

@@ -16,14 +16,16 @@ from pathlib import Path
 
 import grpc
 import structlog
-from dataspace.audit.cosignatures import CosigningKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+
+from dataspace.audit.cosignatures import CosigningPrivateKey, cosigning_vkey
+from dataspace.audit.notes import VerifierKey, parse_vkey
 from dataspace.audit.witness import Witness
 from dataspace.audit.witness_store import SqliteWitnessStore
-
-from dataspace.audit.notes import VerifierKey, parse_vkey
 from dataspace.errors import DataspaceError, Malformed
 from dataspace.home import PartyHome
-from dataspace.identity.keystore import load_private_key
+from dataspace.identity.keystore import WITNESS_KEYS, load_private_key
 from dataspace.identity.trustlist import TrustList
 from dataspace.processes import write_state
 from dataspace.v1 import broker_pb2
@@ -32,7 +34,6 @@ from node.witness.alarms import Alarms
 
 _LOG = structlog.get_logger("witness")
 
-KEYS = ("keys/witness.key", "keys/witness-ml-dsa.key")
 _TELL_SECONDS = 2.0
 _INTERNAL = 500
 
@@ -54,10 +55,10 @@ class WitnessService:
             raise Malformed(f"{home.path} is not a witness's home", code="home-kind")
         trust = home.trust(time.time_ns() // 1_000_000)
         region = home.uri.region
-        keys = [load_private_key(home.path / file) for file in KEYS]
+        keys = [_cosigning_key(home.path / file) for file in WITNESS_KEYS]
         for witness in trust.witnesses_of(region):
-            own = [CosigningKey(witness.name, key) for key in keys]
-            if {key.vkey for key in own} == set(witness.vkeys):
+            own = {cosigning_vkey(witness.name, key).to_text() for key in keys}
+            if own == set(witness.vkeys):
                 break
         else:
             raise Malformed(
@@ -69,7 +70,7 @@ class WitnessService:
             home,
             witness.name,
             trust,
-            Witness(own, watched_logs(trust, region), store),
+            Witness(witness.name, keys, watched_logs(trust, region), store),
             Alarms(home.path / "alarms", Path(home.path.parent) / "run"),
         )
 
@@ -113,7 +114,7 @@ class WitnessService:
             verdict = self.witness.judge(request, int(datetime.now(UTC).timestamp()))
             if verdict.alarm is not None:
                 # INVARIANT: kept before it is answered, so that no crash forgets a fork.
-                self.alarms.keep(verdict.alarm.to_json())
+                self.alarms.keep(vars(verdict.alarm))
         except DataspaceError as error:
             _LOG.error("witness.failed", code=error.code)
             return _INTERNAL, b""
@@ -124,6 +125,13 @@ class WitnessService:
         while True:
             await asyncio.to_thread(self.alarms.tell)
             await asyncio.sleep(_TELL_SECONDS)
+
+
+def _cosigning_key(file: Path) -> CosigningPrivateKey:
+    key = load_private_key(file)
+    if not isinstance(key, Ed25519PrivateKey | MLDSA44PrivateKey):
+        raise Malformed(f"{file} must be an Ed25519 or ML-DSA-44 key", code="witness-key")
+    return key
 
 
 def watched_logs(trust: TrustList, region: str) -> Mapping[str, VerifierKey]:
