@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -73,19 +74,22 @@ def _flat_out(log: LogStore, appenders: int, seconds: float) -> list[float]:
 def _paced(log: LogStore, rate: int, seconds: float) -> list[float]:
     """Entries arrive at a steady rate, whatever became of those before them."""
     taken: list[float] = []
+
+    def note(due: float, _: object) -> None:
+        # From when it was due: what had to wait for a slow one before it counts as slow.
+        taken.append(time.perf_counter() - due)
+
     start = time.perf_counter()
     for number in range(int(rate * seconds)):
         due = start + number / rate
         time.sleep(max(0.0, due - time.perf_counter()))
-        # From when it was due: what had to wait for a slow one before it counts as slow.
-        log.submit(_entry(number)).add_done_callback(
-            lambda _, due=due: taken.append(time.perf_counter() - due)
-        )
+        log.submit(_entry(number)).add_done_callback(partial(note, due))
+    log.publish()
     return taken
 
 
 def _repeat(do: Callable[[int], object], seconds: float) -> list[float]:
-    taken = []
+    taken: list[float] = []
     began = time.perf_counter()
     end = began + seconds
     while began < end:
