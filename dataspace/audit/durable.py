@@ -81,11 +81,6 @@ def make_directory(folder: Path) -> None:
     sync_directory(folder.parent)
 
 
-def sync_data(handle: int) -> None:
-    """Flush what was written over a file's bytes; its length and times may stay behind."""
-    (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(handle)
-
-
 def sync_directory(folder: Path) -> None:
     """Flush a directory, and with it the names in it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

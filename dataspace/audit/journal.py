@@ -3,8 +3,9 @@
     journal/<size>                        ; segments, named after the size that they begin at
 
 Segments are filled with zeros and flushed before records go into them, so that writing a
-record neither grows a file nor finds the disk full, and its flush carries data alone. They
-are removed when all their records are in the log's public files. Not itself public.
+record neither grows a file nor finds the disk full, and its flush carries data alone (the
+write itself is synchronous). They are removed when all their records are in the log's
+public files. Not itself public.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import threading
 from pathlib import Path
 
-from dataspace.audit.durable import make_directory, sync_data, sync_directory
+from dataspace.audit.durable import make_directory, sync_directory, write_synced
 from dataspace.audit.records import Record, decode_segment, encode_record
 from dataspace.errors import Unverified
 
@@ -49,7 +50,6 @@ class Journal:
             written = os.pwrite(self._handle, rest, self._at)
             self._at += written
             rest = rest[written:]
-        sync_data(self._handle)
         self._size = record.size
 
     def cut(self, size: int) -> None:
@@ -70,16 +70,9 @@ class Journal:
     def _begin_segment(self, old_size: int, length: int) -> None:
         make_directory(self._folder)
         path = self._folder / f"{old_size:0{_NAME_DIGITS}d}"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            rest = memoryview(bytes(length))
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-            os.fsync(handle)
-            sync_directory(self._folder)
-        except BaseException:
-            os.close(handle)
-            raise
+        write_synced(path, bytes(length))
+        sync_directory(self._folder)
+        handle = os.open(path, os.O_WRONLY | os.O_DSYNC | os.O_CLOEXEC)
         with self._lock:
             if self._path is not None:
                 self._full.append((self._path, self._length, self._size))

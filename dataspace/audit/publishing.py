@@ -23,7 +23,7 @@ from dataspace.audit.reader import CHECKPOINT, COSIGNED, DirectoryReader
 from dataspace.audit.tiles import Tile, tiles_between
 from dataspace.errors import Unavailable, Unverified
 
-_INTERVAL_SECONDS = 0.05  # publications are this far apart while the log is busy
+_INTERVAL_SECONDS = 0.08  # publications are this far apart while the log is busy
 
 
 @dataclass(frozen=True)

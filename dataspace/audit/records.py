@@ -83,6 +83,8 @@ def _end_of_record(name: str, data: bytes, at: int) -> int | None:
         if any(data.startswith(_MAGIC, each) for each in range(at, len(data), SECTOR_BYTES)):
             raise _changed(name, at)
         return None
+    if _MAGIC.startswith(data[at:].rstrip(b"\0")):
+        return None
     if len(data) - at < _HEADER.size:
         raise _changed(name, at)
     magic, checksum, length = _HEADER.unpack_from(data, at)
@@ -90,13 +92,22 @@ def _end_of_record(name: str, data: bytes, at: int) -> int | None:
     if magic != _MAGIC or end > len(data):
         raise _changed(name, at)
     if zlib.crc32(memoryview(data)[at + _COVERED : end]) == checksum:
+        if any(data[end : end + -end % SECTOR_BYTES]):
+            raise _changed(name, at)
         return end
-    sectors = range(at, end, SECTOR_BYTES)
-    torn = any(not any(data[each : min(each + SECTOR_BYTES, end)]) for each in sectors)
     # SECURITY: what was acknowledged and then changed must not pass for a crash.
-    if not torn or any(data[end:]):
+    if not _is_torn(data[at:end]) or any(data[end:]):
         raise _changed(name, at)
     return None
+
+
+def _is_torn(record: bytes) -> bool:
+    """Whether a part that was never written, and reads as zeros, explains a wrong checksum.
+
+    The end of the record is one, or any sector of it: no entry and no note has a zero byte.
+    """
+    sectors = range(0, len(record), SECTOR_BYTES)
+    return record[-1] == 0 or any(not any(record[at : at + SECTOR_BYTES]) for at in sectors)
 
 
 def _decode_payload(name: str, at: int, payload: bytes) -> Record:

@@ -71,15 +71,18 @@ def _replay(
         if record.old_size != expected or record.old_size > log.size:
             raise _broken(f"lacks the entries from {min(expected, log.size)}")
         expected = record.size
-        if record.size > log.size:
-            if record.old_size < log.size:
-                raise _broken(f"does not fit the public checkpoint of {published.size} entries")
+        if record.old_size < log.size < record.size:
+            raise _broken(f"does not fit the public checkpoint of {published.size} entries")
+        if record.old_size == log.size:
             for entry in record.entries:
                 log.append(entry)
-            # INVARIANT: an entry is taken up again only under the checkpoint its owner signed.
-            acknowledged = verify_checkpoint(record.checkpoint_text, key)
-            if acknowledged != Checkpoint(key.name, log.size, log.root(log.size)):
-                raise _broken(f"was changed after entry {record.old_size}")
+        # INVARIANT: an entry is taken up again only under the checkpoint its owner signed,
+        # and what the files hold already is what that checkpoint says.
+        checkpoint = verify_checkpoint(record.checkpoint_text, key)
+        if checkpoint != Checkpoint(key.name, record.size, log.root(record.size)):
+            raise _broken(f"was changed after entry {record.old_size}, or is another log's")
+        if record.size > acknowledged.size:
+            acknowledged = checkpoint
     return acknowledged
 
 

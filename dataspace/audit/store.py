@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ from dataspace.audit.merkle import (
     leaf_hash,
     prove_consistency,
     prove_inclusion,
+    prove_inclusions,
 )
 from dataspace.audit.notes import parse_note, verifier_key
 from dataspace.audit.publishing import Head, Publisher, stopped_by
@@ -241,16 +242,21 @@ class LogStore:
             self._turn.notify_all()
         if self._committer is not None:
             self._committer.join()
+        with suppress(Unavailable):
+            self.publish()
         self._publisher.close()
-        self._journal.close()
         with self._turn:
             if self._lock < 0:
                 return
-            if not (self._stopped or self._publisher.stopped):
-                with _own_disk():
-                    clear_journal(self._directory)
-            os.close(self._lock)
-            self._lock = -1
+            try:
+                self._journal.close()
+                # INVARIANT: the journal goes only once the files hold all of it.
+                if not self._stopped and self._publisher.published == self.size:
+                    with _own_disk():
+                        clear_journal(self._directory)
+            finally:
+                os.close(self._lock)
+                self._lock = -1
 
     def __enter__(self) -> LogStore:
         return self
@@ -295,10 +301,8 @@ class LogStore:
         checkpoint = Checkpoint(self.checkpoint.origin, size, log.root(size))
         text = sign_checkpoint(checkpoint, self._private_key)
         proven = [
-            Appended(
-                index, log.tree.node(0, index), text, prove_inclusion(log.tree, index, size), size
-            )
-            for index in range(old_size, size)
+            Appended(index, log.tree.node(0, index), text, path, size)
+            for index, path in enumerate(prove_inclusions(log.tree, old_size, size, size), old_size)
         ]
         # INVARIANT: nothing is acknowledged, shown to a witness or published before this
         # flush, and nothing after it needs another one.
