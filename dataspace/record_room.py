@@ -6,6 +6,7 @@ from log and bodies, but the key of the subject index.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,20 +16,21 @@ from dataspace.audit.following import Follower
 from dataspace.audit.index import AuditIndex
 from dataspace.evidence.auditing import Auditing, Products
 from dataspace.evidence.desk import Claim, Desk, RequestKind, kinds_by_type
-from dataspace.evidence.looks import COLUMNS
+from dataspace.evidence.looks import COLUMNS, Sight
 from dataspace.evidence.recording import Recorder
 from dataspace.evidence.subjects import KEY_BYTES, subject_tag
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_or_make_secret
 from dataspace.identity.trustlist import TrustList
 from dataspace.processes import now_ms
-from dataspace.v1 import query_pb2
+from dataspace.v1 import audit_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 _LOG = structlog.get_logger("record-room")
 
 SUBJECT_KEY = "keys/subject-index.key"
 INDEX = "index.db"
+LOCAL = "operator-local-socket"  # the rule that a look over the local socket stands on
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class RecordRoom:
     recorder: Recorder
     desk: Desk
     follower: Follower
+    auditing: Auditing
     kinds: Mapping[str, RequestKind]
 
     @classmethod
@@ -74,11 +77,32 @@ class RecordRoom:
             )  # fmt: skip
         desk = Desk(owner, home.identity, trust, recorder, claim, now_ms)
         follower.start()
-        return cls(recorder, desk, follower, kinds_by_type((auditing.kind(), *others)))
+        kinds = kinds_by_type((auditing.kind(), *others))
+        return cls(recorder, desk, follower, auditing, kinds)
 
     def handlers(self) -> dict[str, Callable[[Envelope], query_pb2.NodeAnswer]]:
         """What answers envelopes, by payload type."""
         return {name: self.desk.handler(kind) for name, kind in self.kinds.items()}
+
+    def look_locally(self, request: audit_pb2.AuditRequest) -> audit_pb2.AuditAnswer:
+        """The operator's look into the own region's log, over the local socket: recorded too.
+
+        Not signed: who may open the socket may read the files as well.
+        """
+        digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+        made = self.auditing.look(request, digest, Sight(whole=True, rule=LOCAL), now_ms())
+        answer = made.body
+        assert isinstance(answer, audit_pb2.AuditAnswer)
+        fields = {
+            **made.fields,
+            "outcome": "released",
+            "question_sha256": digest.hex(),
+            "body_sha256": hashlib.sha256(answer.SerializeToString()).hexdigest(),
+            "actor_region": self.auditing.owner,
+            "actor_role": "operator",
+        }
+        self.recorder.record("audit.read_locally", now_ms(), fields, made.context)
+        return answer
 
     def close(self) -> None:
         """Stop following; the log is its owner's to close, after this."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import signal
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import DecodeError
 
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
@@ -19,6 +21,7 @@ from dataspace.identity.keystore import load_private_key
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
+from dataspace.v1 import audit_pb2
 from node import admin
 from node.attachment import Attachment
 from node.catalogue import open_catalogue
@@ -109,9 +112,20 @@ class Node:
                     "generation": self.gatekeeper.catalogue.generation,
                     "log_size": self.gatekeeper.recorder.log.size,
                 }
+            case "audit":
+                return await asyncio.to_thread(self._look, str(request.get("request")))
             case "publish":
                 return await self._publish(str(request.get("generation")), attachment)
         raise Malformed("there is no such thing to do", code="admin")
+
+    def _look(self, encoded: str) -> dict[str, Any]:
+        """The operator's own look into the log: {"do": "audit", "request": base64}."""
+        try:
+            asked = audit_pb2.AuditRequest.FromString(base64.b64decode(encoded, validate=True))
+        except (ValueError, DecodeError):
+            raise Malformed("send an AuditRequest in base64", code="admin") from None
+        answer = self.room.look_locally(asked)
+        return {"answer": base64.b64encode(answer.SerializeToString()).decode()}
 
     async def _publish(self, name: str, attachment: Attachment) -> dict[str, Any]:
         """Offer a built generation to the space; take it only if the space does."""

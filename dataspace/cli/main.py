@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dataspace import __version__
-from dataspace.cli import asking, audit, node, space, trust
+from dataspace.cli import asking, audit, auditing, node, reconciling, space, trust
 from dataspace.cli.demo import demo
 
 app = typer.Typer(
@@ -20,6 +20,10 @@ app = typer.Typer(
 app.add_typer(space.app, name="space")
 app.add_typer(node.app, name="node")
 app.add_typer(audit.app, name="audit")
+audit.app.command("search")(auditing.search)
+audit.app.command("tail")(auditing.tail)
+audit.app.command("show")(auditing.show)
+audit.app.command("reconcile")(reconciling.reconcile_logs)
 app.add_typer(trust.app, name="trust")
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
