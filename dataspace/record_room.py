@@ -6,6 +6,7 @@ from log and bodies, but the key of the subject index.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import structlog
 
 from dataspace.audit.following import Follower
 from dataspace.audit.index import AuditIndex
+from dataspace.audit.retention import DAY_MS, Retention
+from dataspace.errors import DataspaceError
 from dataspace.evidence.auditing import Auditing, Products
 from dataspace.evidence.desk import Claim, Desk, RequestKind, kinds_by_type
 from dataspace.evidence.looks import COLUMNS, Sight
@@ -30,6 +33,7 @@ _LOG = structlog.get_logger("record-room")
 
 SUBJECT_KEY = "keys/subject-index.key"
 INDEX = "index.db"
+SWEEP_SECONDS = 3600.0
 LOCAL = "operator-local-socket"  # the rule that a look over the local socket stands on
 
 
@@ -41,6 +45,8 @@ class RecordRoom:
     desk: Desk
     follower: Follower
     auditing: Auditing
+    retention: Retention
+    body_days: int
     kinds: Mapping[str, RequestKind]
 
     @classmethod
@@ -78,7 +84,13 @@ class RecordRoom:
         desk = Desk(owner, home.identity, trust, recorder, claim, now_ms)
         follower.start()
         kinds = kinds_by_type((auditing.kind(), *others))
-        return cls(recorder, desk, follower, auditing, kinds)
+        retention = Retention(
+            recorder.log,
+            recorder.bodies,
+            follower,
+            lambda kind, fields: recorder.record(kind, now_ms(), fields),
+        )
+        return cls(recorder, desk, follower, auditing, retention, home.config.body_days, kinds)
 
     def handlers(self) -> dict[str, Callable[[Envelope], query_pb2.NodeAnswer]]:
         """What answers envelopes, by payload type."""
@@ -103,6 +115,24 @@ class RecordRoom:
         }
         self.recorder.record("audit.read_locally", now_ms(), fields, made.context)
         return answer
+
+    def sweep(self) -> int:
+        """Erase the bodies that have been kept for their days; how many there were."""
+        if not self.body_days:
+            return 0
+        erased = self.retention.erase_before(now_ms() - self.body_days * DAY_MS)
+        if erased:
+            _LOG.info("bodies.erased", count=erased)
+        return erased
+
+    async def keep_sweeping(self) -> None:
+        """Sweep now and then, until cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(self.sweep)
+            except DataspaceError as error:
+                _LOG.error("sweep.failed", code=error.code)
+            await asyncio.sleep(SWEEP_SECONDS)
 
     def close(self) -> None:
         """Stop following; the log is its owner's to close, after this."""

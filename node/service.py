@@ -90,6 +90,7 @@ class Node:
         attachment = Attachment(self.home, self.gatekeeper, on_change, handlers)
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
         task = asyncio.create_task(attachment.run())
+        sweeping = asyncio.create_task(self.room.keep_sweeping())
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,6 +100,7 @@ class Node:
         local.close()
         admin.forget(run_folder)
         task.cancel()
+        sweeping.cancel()
         await asyncio.to_thread(self.room.close)
         self.gatekeeper.recorder.log.close()
         write_state(run_folder, stage="stopped")
@@ -114,6 +116,8 @@ class Node:
                 }
             case "audit":
                 return await asyncio.to_thread(self._look, str(request.get("request")))
+            case "erase":
+                return await asyncio.to_thread(self._erase, request)
             case "publish":
                 return await self._publish(str(request.get("generation")), attachment)
         raise Malformed("there is no such thing to do", code="admin")
@@ -126,6 +130,15 @@ class Node:
             raise Malformed("send an AuditRequest in base64", code="admin") from None
         answer = self.room.look_locally(asked)
         return {"answer": base64.b64encode(answer.SerializeToString()).decode()}
+
+    def _erase(self, request: dict[str, Any]) -> dict[str, Any]:
+        """{"do": "erase", "before_ms": …} or {"do": "erase", "entry": …}."""
+        before, entry = request.get("before_ms"), request.get("entry")
+        if isinstance(before, int) and entry is None:
+            return {"erased": self.room.retention.erase_before(before, "operator")}
+        if isinstance(entry, int) and before is None:
+            return {"erased": self.room.retention.erase_entry(entry)}
+        raise Malformed("say which bodies: before_ms, or entry", code="admin")
 
     async def _publish(self, name: str, attachment: Attachment) -> dict[str, Any]:
         """Offer a built generation to the space; take it only if the space does."""

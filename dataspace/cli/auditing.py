@@ -92,7 +92,7 @@ def tail(
     JSON is one object a line. Ctrl-C ends it (exit 130).
     """
     wanted = _search_of("", "", "", "", kind=kind, product=product, outcome=outcome, rule=rule,
-                        limit=lines, newest_first=True)  # fmt: skip
+                        limit=lines, newest_first=True, without_looks=True)  # fmt: skip
     looker = _Looker.of(home, actor, log, look_for, wanted)
     try:
         _follow(looker, wanted, format_, pause if follow else None)
@@ -191,7 +191,7 @@ def _follow(
 
 
 def _print_new(page: AuditPage, format_: Format, *, header: bool) -> None:
-    rows = [row_of(seen) for seen in page.entries if not seen.entry.kind.startswith("audit.")]
+    rows = [row_of(seen) for seen in page.entries]
     if format_ is Format.JSON:
         for row in rows:
             typer.echo(json_text(row))

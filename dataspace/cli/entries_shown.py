@@ -30,7 +30,7 @@ _SCHEMA = pa.schema(
         ("sql", pa.string()), ("body_erased", pa.bool_()),
     ]
 )  # fmt: skip
-_SHOWN = ("log", "index", "at", "kind", "outcome", "code", "rules", "purpose", "products", "who")
+_SHOWN = ("entry", "time", "kind", "outcome", "rules", "purpose", "products", "who")
 
 
 def row_of(seen: Seen) -> dict[str, object]:
@@ -101,7 +101,16 @@ def print_csv(rows: Sequence[dict[str, object]], *, header: bool = True) -> None
 
 def print_entries(rows: Sequence[dict[str, object]]) -> None:
     """Rows as a table, without digests and SQL."""
-    cells = [{**row, "who": _who(row)} for row in rows]
+    cells = [
+        {
+            **row,
+            "entry": f"{row['log']} {row['index']}",
+            "time": str(row["at"])[:19].replace("T", " "),
+            "outcome": row["code"] or row["outcome"],
+            "who": _who(row),
+        }
+        for row in rows
+    ]
     print_rows(_SHOWN, [[_cell(row[name]) for name in _SHOWN] for row in cells])
 
 

@@ -112,6 +112,7 @@ class Auditing:
                 size=size,
                 limit=search.limit,
                 terms=self._terms(search),
+                without={"family": "audit"} if search.without_looks else {},
                 from_ms=search.from_ms,
                 until_ms=search.until_ms or 2**62,
                 newest_first=search.newest_first,
