@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from dataspace.audit.entries import SALT_BYTES, FieldValue, commitment
 from dataspace.audit.following import Follower
-from dataspace.audit.index import AuditIndex
+from dataspace.audit.index import AuditIndex, Indexed
 from dataspace.audit.retention import DAY_MS, Retention
-from dataspace.errors import DataspaceError
+from dataspace.errors import DataspaceError, Unavailable
+from dataspace.evidence.alarms import KIND as ALARM
+from dataspace.evidence.alarms import Alarm, AlarmRule, Watcher, read_alarm_rules
 from dataspace.evidence.auditing import Auditing, Products
 from dataspace.evidence.desk import Claim, Desk, RequestKind, kinds_by_type
 from dataspace.evidence.looks import COLUMNS, Sight
@@ -72,6 +76,7 @@ class RecordRoom:
             home.path / "log",
             recorder.bodies,
             index,
+            watch=_AlarmBell(recorder, Watcher(_alarm_rules(home))).hear,
             failed=lambda code: _LOG.error("index.failed", code=code),
         )
         auditing = Auditing(owner, recorder.origin, recorder.log, recorder.bodies, follower)
@@ -137,3 +142,44 @@ class RecordRoom:
     def close(self) -> None:
         """Stop following; the log is its owner's to close, after this."""
         self.follower.close()
+
+
+@dataclass(frozen=True)
+class _AlarmBell:
+    """Records what sets off an alarm, and says so in the process's own log."""
+
+    recorder: Recorder
+    watcher: Watcher
+
+    def hear(self, entries: Sequence[Indexed], live: bool) -> None:
+        for entry in entries:
+            for alarm in self.watcher.observe(entry):
+                if live:
+                    self._ring(alarm)
+
+    def _ring(self, alarm: Alarm) -> None:
+        salt = secrets.token_bytes(SALT_BYTES)
+        fields: dict[str, FieldValue] = {
+            "rule": alarm.rule,
+            "window_ms": alarm.window_ms,
+            "count": alarm.count,
+            "set_off_by": alarm.index,
+        }
+        context: dict[str, object] = {}
+        if alarm.actor:
+            # INVARIANT: who it was stands in the body alone, which can be erased.
+            fields["actor_commitment"] = commitment(salt, alarm.actor.encode()).hex()
+            context = {"actor": alarm.actor, "actor_salt": salt.hex()}
+        self.recorder.record(ALARM, now_ms(), fields, context or None)
+        _LOG.warning("alarm.raised", rule=alarm.rule, count=alarm.count, entry=alarm.index)
+
+
+def _alarm_rules(home: PartyHome) -> tuple[AlarmRule, ...]:
+    file = home.path / "policies" / "alarms.toml"
+    try:
+        return read_alarm_rules(file.read_bytes())
+    except OSError:
+        raise Unavailable(
+            f"{file} cannot be read; put the file back, empty of alarms if none are wanted",
+            code="alarms",
+        ) from None

@@ -144,7 +144,11 @@ class AuditIndex:
             run.executemany("INSERT OR IGNORE INTO body_postings VALUES (?, ?, ?)", of_bodies)
             run.executemany(
                 "INSERT INTO bodies VALUES (?, ?, ?)",
-                [(e.index, e.body_key, e.at_ms) for e in entries if e.body and e.body_key],
+                [
+                    (e.index, e.body_key, e.at_ms)
+                    for e in entries
+                    if e.body is not None and e.body_key
+                ],
             )
             run.execute("INSERT OR REPLACE INTO meta VALUES ('leaf', ?)", (last_leaf,))
         self._size = entries[-1].index + 1

@@ -142,7 +142,6 @@ COLUMNS: Final = Columns(
         _field("actor_region", "region"),
         _field("actor_role", "role"),
         _field("request_sha256"),
-        _field("alarm"),
         Column("actor", True, lambda body: [_text(body.get("actor"))]),
         Column("member", True, _member),
         Column(SUBJECT_TAGS, True, lambda body: _texts(body.get(SUBJECT_TAGS))),
