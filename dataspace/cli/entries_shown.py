@@ -1,4 +1,4 @@
-"""Audit entries as rows: a table for people; JSON, CSV, Arrow or Parquet for programs."""
+"""Audit entries as rows: a line each for people; JSON, CSV, Arrow or Parquet for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataspace.cli.options import Format
-from dataspace.cli.output import out, print_json, print_rows
+from dataspace.cli.output import out, print_json
 from dataspace.client.auditing import AuditPage, Seen, leaf_of
 from dataspace.errors import Malformed, Unavailable
 from dataspace.evidence.auditing import body_of
@@ -30,7 +30,6 @@ _SCHEMA = pa.schema(
         ("sql", pa.string()), ("body_erased", pa.bool_()),
     ]
 )  # fmt: skip
-_SHOWN = ("entry", "time", "kind", "outcome", "rules", "purpose", "products", "who")
 
 
 def row_of(seen: Seen) -> dict[str, object]:
@@ -100,18 +99,18 @@ def print_csv(rows: Sequence[dict[str, object]], *, header: bool = True) -> None
 
 
 def print_entries(rows: Sequence[dict[str, object]]) -> None:
-    """Rows as a table, without digests and SQL."""
-    cells = [
-        {
-            **row,
-            "entry": f"{row['log']} {row['index']}",
-            "time": str(row["at"])[:19].replace("T", " "),
-            "outcome": row["code"] or row["outcome"],
-            "who": _who(row),
-        }
-        for row in rows
-    ]
-    print_rows(_SHOWN, [[_cell(row[name]) for name in _SHOWN] for row in cells])
+    """One line for each: time, log and index, kind, outcome, rules, purpose, products, who."""
+    for row in rows:
+        where = f"{row['log']} {row['index']}"
+        words = [
+            str(row["at"])[:19] + "Z",
+            f"{where:<14}",
+            f"{row['kind']:<16}",
+            str(row["code"] or row["outcome"] or "-"),
+            *(str(_cell(row[name])) for name in ("rules", "purpose", "products") if row[name]),
+            _who(row),
+        ]
+        out.print("  ".join(words).rstrip(), soft_wrap=True, markup=False)
 
 
 def print_whole(log: str, entry: audit_pb2.AuditEntry, format_: Format) -> None:
