@@ -23,6 +23,7 @@ from dataspace.query.tree import (
 )
 from dataspace.query.types import type_of
 
+_DIGITS, _MOST_DIGITS = 38, 76  # of Arrow's decimals
 NUMBER = None  # which number, the values say
 _TYPES: dict[ColumnType, pa.DataType | None] = {
     ColumnType.VARCHAR: pa.string(),
@@ -108,7 +109,12 @@ def _numbers(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
         if all(abs(value) < 10**38 for value in there):
             return pa.array(values, pa.decimal128(38))
     if any(isinstance(value, Decimal) for value in there):
-        scale = max(-int(Decimal(value).as_tuple().exponent) for value in there)
-        wide = any(Decimal(value).adjusted() + 1 + scale > 38 for value in there)
-        return pa.array(values, pa.decimal256(76, scale) if wide else pa.decimal128(38, scale))
+        scale = max(0, *(-int(Decimal(value).as_tuple().exponent) for value in there))
+        digits = max(Decimal(value).adjusted() + 1 + scale for value in there)
+        if max(digits, scale) <= _MOST_DIGITS:
+            wide = max(digits, scale) > _DIGITS
+            return pa.array(
+                values,
+                pa.decimal256(_MOST_DIGITS, scale) if wide else pa.decimal128(_DIGITS, scale),
+            )
     return pa.array([None if value is None else float(value) for value in values], pa.float64())

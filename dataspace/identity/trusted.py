@@ -7,6 +7,7 @@ for two owners.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -89,6 +90,22 @@ class TrustedLogValue:
 
 
 @dataclass(frozen=True)
+class TrustedWitnessValue:
+    """A witness: the name in its cosignatures, the region whose word they are, its C2SP keys."""
+
+    name: str
+    region: str
+    vkeys: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.vkeys:
+            raise bad_list("a witness has no name or no key")
+        # SECURITY: keys of another name would let one witness pass for two.
+        if any(not vkey.startswith(f"{self.name}+") for vkey in self.vkeys):
+            raise bad_list(f"a key of the witness {self.name} bears another name")
+
+
+@dataclass(frozen=True)
 class TrustedBrokerValue:
     """A broker: the only TLS keys a channel may end at, as DER SubjectPublicKeyInfo."""
 
@@ -113,6 +130,7 @@ class TrustList:
     expires_at_ms: int
     regions: Mapping[str, TrustedRegionValue]
     logs: tuple[TrustedLogValue, ...]
+    witnesses: tuple[TrustedWitnessValue, ...]
     brokers: tuple[TrustedBrokerValue, ...]
     previous_sha256: bytes  # of the previous version's payload; empty in version 1
     payload_sha256: bytes
@@ -136,6 +154,10 @@ class TrustList:
     def logs_of(self, owner: str) -> tuple[TrustedLogValue, ...]:
         """The logs of a region, or of "broker"."""
         return tuple(log for log in self.logs if log.owner == owner)
+
+    def witnesses_of(self, region: str) -> tuple[TrustedWitnessValue, ...]:
+        """The witnesses whose cosignature is a region's word."""
+        return tuple(each for each in self.witnesses if each.region == region)
 
     def broker_keys(self) -> frozenset[bytes]:
         """The DER SubjectPublicKeyInfo of every broker's TLS keys."""
@@ -187,6 +209,9 @@ def trust_list_of(wire: trust_pb2.TrustList, payload_sha256: bytes) -> TrustList
         expires_at_ms=wire.expires_at_ms,
         regions={region.region: region for region in regions},
         logs=tuple(TrustedLogValue(one.origin, one.vkey, one.owner) for one in wire.logs),
+        witnesses=tuple(
+            TrustedWitnessValue(one.name, one.region, tuple(one.vkeys)) for one in wire.witnesses
+        ),
         brokers=brokers,
         previous_sha256=wire.previous_sha256,
         payload_sha256=payload_sha256,
@@ -224,10 +249,25 @@ def _check_consistent(trust: TrustList) -> None:
     _once("a trust key", [key.public_key_der for key in keys])
     _once("a root", [root for region in regions for root in region.roots])
     _once("a log's origin", [log.origin for log in trust.logs])
-    _once("a log's key", [log.vkey for log in trust.logs])
+    logs = [log.vkey for log in trust.logs]
+    _once("a log's key", logs)
     if any(log.owner != BROKER and log.owner not in trust.regions for log in trust.logs):
         raise bad_list("a log belongs to nobody in it")
+    _once("a witness", [witness.name for witness in trust.witnesses])
+    # SECURITY: a log's key that also cosigned would be the owner's own word.
+    vkeys = [vkey for witness in trust.witnesses for vkey in witness.vkeys]
+    _once("a key of a log or witness", [_raw_key(each) for each in (*logs, *vkeys)])
+    if any(witness.region not in trust.regions for witness in trust.witnesses):
+        raise bad_list("a witness speaks for a region that is not in it")
     _once("a broker's key", [key for broker in trust.brokers for key in broker.public_keys])
+
+
+def _raw_key(vkey: str) -> str:
+    """The key in a C2SP verifier key, whatever its name and kind."""
+    try:
+        return base64.b64decode(vkey.split("+", 2)[2], validate=True)[1:].hex()
+    except (IndexError, ValueError):
+        return vkey  # to whoever uses it, it will be no key at all
 
 
 def _once(what: str, values: Iterable[object]) -> None:

@@ -24,6 +24,7 @@ from dataspace.identity.trusted import (
     TrustedBrokerValue,
     TrustedLogValue,
     TrustedRegionValue,
+    TrustedWitnessValue,
     TrustKeyValue,
     TrustList,
     check_unexpired,
@@ -39,6 +40,7 @@ __all__ = [
     "TrustedBrokerValue",
     "TrustedLogValue",
     "TrustedRegionValue",
+    "TrustedWitnessValue",
     "accept_chain",
     "accept_first",
     "accept_next",
@@ -124,7 +126,7 @@ def _step(current: TrustList, envelope: Envelope) -> TrustList:
         if region not in signers and _own(current, region) != _own(following, region):
             raise _unverified(
                 "own-signature",
-                f"the roots, keys or logs of {region} change without its signature; ask {region}",
+                f"the roots, keys, logs or witnesses of {region} change without its signature; ask {region}",
             )
     return following
 
@@ -197,7 +199,12 @@ def _own(trust: TrustList, region: str) -> tuple[frozenset[object], ...]:
     value = trust.regions.get(region)
     if value is None:
         return ()
-    return frozenset(value.roots), frozenset(value.trust_keys), frozenset(trust.logs_of(region))
+    return (
+        frozenset(value.roots),
+        frozenset(value.trust_keys),
+        frozenset(trust.logs_of(region)),
+        frozenset(trust.witnesses_of(region)),
+    )
 
 
 def _unverified(what: str, message: str) -> Unverified:

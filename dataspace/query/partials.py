@@ -23,17 +23,20 @@ Figure = KeyValue | tuple[int | None, ...]  # what an outcome yields; the tuple 
 class Label:
     """A level, an interval or a bin that has enough subjects, with its rounded count.
 
-    `value` for levels of `count(distinct x)`; `position` for bins; both `level` and
-    `position` for the intervals of a quantile.
+    `value` for levels of `count(distinct x)`; `position` for bins; `level`, `position` and
+    `span` for the intervals of a quantile: `span` of that level's, from `position` on.
     """
 
     value: KeyValue = None
     level: int = 0
     position: int = 0
     count: int = 0
+    span: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.level, self.position, self.count) < 0 or self.level > MAX_LEVEL:
+        least = min(self.level, self.position, self.count, self.span)
+        beyond = self.span and self.position + self.span > 2**self.level
+        if least < 0 or self.level > MAX_LEVEL or beyond:
             raise Unverified("a label that cannot be", code="partial-state")
 
 
@@ -144,6 +147,7 @@ def _write_state(state: State) -> query_pb2.AggregateState:
             level=each.level,
             position=each.position,
             count=each.count,
+            span=each.span,
         )
         for each in state.labels
     ]
@@ -153,7 +157,8 @@ def _write_state(state: State) -> query_pb2.AggregateState:
 def _read_state(wire: query_pb2.AggregateState) -> State:
     figures = {name: _decimal(getattr(wire, name)) for name in _FIGURES}
     labels = tuple(
-        Label(read_value(each.value), each.level, each.position, each.count) for each in wire.labels
+        Label(read_value(each.value), each.level, each.position, each.count, each.span)
+        for each in wire.labels
     )
     return State(wire.count, labels=labels, **figures)
 

@@ -1,11 +1,12 @@
 """Quantiles from releasable histograms, with a bound of the error. Pure.
 
-A node splits the declared bounds in halves, and those again, as long as both halves hold
-enough subjects; what it releases are the counts of the finest intervals that it got to:
+A node splits the declared bounds in halves, and those again, as long as one half holds
+enough subjects; a half that does not goes with the interval beside it. What it releases are
+the counts of the intervals that it got to, each `span` of the finest ones from `position` on:
 
-    level 0   [lo ─────────────────────── hi]
-    level 1   [lo ─────── ·][· ────────── hi]
-    level 2               ·  [· ── ][ ─── hi]    position counts from 0 at each level
+    [lo ─────────────────────── hi]
+    [lo ─────── ·][· ────────── hi]
+    [lo ─────── ·][· ── ][── hi   ]    here the last quarter's upper half held too few
 
 The counts of all nodes bound the distribution from both sides, and so each quantile.
 Equal bounds at every node are not needed. No value of a row is kept.
@@ -26,8 +27,11 @@ def interval(bounds: tuple[float, float], label: Label) -> tuple[Decimal, Decima
     """Where an interval begins and ends."""
     low, high = Decimal(repr(bounds[0])), Decimal(repr(bounds[1]))
     step = _CONTEXT.divide(_CONTEXT.subtract(high, low), Decimal(2**label.level))
-    start = _CONTEXT.add(low, _CONTEXT.multiply(step, Decimal(label.position)))
-    return start, _CONTEXT.add(start, step)
+    first, last = label.position, label.position + max(label.span, 1)
+    return (
+        _CONTEXT.add(low, _CONTEXT.multiply(step, Decimal(first))),
+        _CONTEXT.add(low, _CONTEXT.multiply(step, Decimal(last))),
+    )
 
 
 def quantile_of(

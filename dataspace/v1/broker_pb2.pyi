@@ -25,7 +25,7 @@ class Hello(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class NodeFrame(_message.Message):
-    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure")
+    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure", "witness_ask", "witness_reply", "log_update")
     CALL_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,9 @@ class NodeFrame(_message.Message):
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_ASK_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_REPLY_FIELD_NUMBER: _ClassVar[int]
+    LOG_UPDATE_FIELD_NUMBER: _ClassVar[int]
     call: int
     hello: _envelope_pb2.Envelope
     offers: Offers
@@ -40,7 +43,10 @@ class NodeFrame(_message.Message):
     chunk: Chunk
     pong: Pong
     failure: _query_pb2.ErrorStatus
-    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., failure: _Optional[_Union[_query_pb2.ErrorStatus, _Mapping]] = ...) -> None: ...
+    witness_ask: WitnessAsk
+    witness_reply: WitnessReply
+    log_update: LogUpdate
+    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., failure: _Optional[_Union[_query_pb2.ErrorStatus, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ...) -> None: ...
 
 class Offers(_message.Message):
     __slots__ = ("offers",)
@@ -49,7 +55,7 @@ class Offers(_message.Message):
     def __init__(self, offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class BrokerFrame(_message.Message):
-    __slots__ = ("call", "challenge", "welcome", "ask", "cancel", "credit", "ping", "offers_reply")
+    __slots__ = ("call", "challenge", "welcome", "ask", "cancel", "credit", "ping", "offers_reply", "witness_ask", "witness_reply", "log_mirrored")
     CALL_FIELD_NUMBER: _ClassVar[int]
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +64,9 @@ class BrokerFrame(_message.Message):
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     OFFERS_REPLY_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_ASK_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_REPLY_FIELD_NUMBER: _ClassVar[int]
+    LOG_MIRRORED_FIELD_NUMBER: _ClassVar[int]
     call: int
     challenge: Challenge
     welcome: Welcome
@@ -66,7 +75,52 @@ class BrokerFrame(_message.Message):
     credit: Credit
     ping: Ping
     offers_reply: OffersReply
-    def __init__(self, call: _Optional[int] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., offers_reply: _Optional[_Union[OffersReply, _Mapping]] = ...) -> None: ...
+    witness_ask: WitnessAsk
+    witness_reply: WitnessReply
+    log_mirrored: LogMirrored
+    def __init__(self, call: _Optional[int] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., offers_reply: _Optional[_Union[OffersReply, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_mirrored: _Optional[_Union[LogMirrored, _Mapping]] = ...) -> None: ...
+
+class WitnessAsk(_message.Message):
+    __slots__ = ("witness", "request")
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    witness: str
+    request: bytes
+    def __init__(self, witness: _Optional[str] = ..., request: _Optional[bytes] = ...) -> None: ...
+
+class WitnessReply(_message.Message):
+    __slots__ = ("status", "body")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    status: int
+    body: bytes
+    def __init__(self, status: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
+
+class LogUpdate(_message.Message):
+    __slots__ = ("old_size", "tiles", "checkpoint")
+    OLD_SIZE_FIELD_NUMBER: _ClassVar[int]
+    TILES_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    old_size: int
+    tiles: _containers.RepeatedCompositeFieldContainer[LogTile]
+    checkpoint: str
+    def __init__(self, old_size: _Optional[int] = ..., tiles: _Optional[_Iterable[_Union[LogTile, _Mapping]]] = ..., checkpoint: _Optional[str] = ...) -> None: ...
+
+class LogTile(_message.Message):
+    __slots__ = ("path", "data")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    data: bytes
+    def __init__(self, path: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class LogMirrored(_message.Message):
+    __slots__ = ("size", "problem")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    problem: str
+    def __init__(self, size: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Challenge(_message.Message):
     __slots__ = ("nonce",)
@@ -83,12 +137,14 @@ class BrokerHello(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., challenge_sha256: _Optional[bytes] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("broker", "rejected")
+    __slots__ = ("broker", "rejected", "mirrored_size")
     BROKER_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
+    MIRRORED_SIZE_FIELD_NUMBER: _ClassVar[int]
     broker: _envelope_pb2.Envelope
     rejected: _containers.RepeatedCompositeFieldContainer[_query_pb2.ErrorStatus]
-    def __init__(self, broker: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[_query_pb2.ErrorStatus, _Mapping]]] = ...) -> None: ...
+    mirrored_size: int
+    def __init__(self, broker: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[_query_pb2.ErrorStatus, _Mapping]]] = ..., mirrored_size: _Optional[int] = ...) -> None: ...
 
 class Ask(_message.Message):
     __slots__ = ("request", "deadline_ms", "credit")

@@ -83,16 +83,18 @@ class AggregateState(_message.Message):
     def __init__(self, count: _Optional[int] = ..., sum: _Optional[str] = ..., mean: _Optional[str] = ..., variance: _Optional[str] = ..., other_sum: _Optional[str] = ..., other_mean: _Optional[str] = ..., other_variance: _Optional[str] = ..., covariance: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ...) -> None: ...
 
 class Label(_message.Message):
-    __slots__ = ("value", "level", "position", "count")
+    __slots__ = ("value", "level", "position", "count", "span")
     VALUE_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    SPAN_FIELD_NUMBER: _ClassVar[int]
     value: _values_pb2.Value
     level: int
     position: int
     count: int
-    def __init__(self, value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., level: _Optional[int] = ..., position: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
+    span: int
+    def __init__(self, value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., level: _Optional[int] = ..., position: _Optional[int] = ..., count: _Optional[int] = ..., span: _Optional[int] = ...) -> None: ...
 
 class Partial(_message.Message):
     __slots__ = ("signer", "request_sha256", "region", "catalogue_sha256", "policy_sha256", "products", "rules", "bases", "key_names", "aggregates", "cells", "decided_at_ms", "round_to")
@@ -230,14 +232,30 @@ class Progress(_message.Message):
     fraction: float
     def __init__(self, region: _Optional[str] = ..., stage: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
+class CosignedProof(_message.Message):
+    __slots__ = ("origin", "proof")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    proof: str
+    def __init__(self, origin: _Optional[str] = ..., proof: _Optional[str] = ...) -> None: ...
+
+class Cosigned(_message.Message):
+    __slots__ = ("proofs",)
+    PROOFS_FIELD_NUMBER: _ClassVar[int]
+    proofs: _containers.RepeatedCompositeFieldContainer[CosignedProof]
+    def __init__(self, proofs: _Optional[_Iterable[_Union[CosignedProof, _Mapping]]] = ...) -> None: ...
+
 class QueryEvent(_message.Message):
-    __slots__ = ("progress", "release", "refusal", "explanations")
+    __slots__ = ("progress", "release", "refusal", "explanations", "cosigned")
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
+    COSIGNED_FIELD_NUMBER: _ClassVar[int]
     progress: Progress
     release: ReleaseBundle
     refusal: NodeAnswer
     explanations: Explanations
-    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., release: _Optional[_Union[ReleaseBundle, _Mapping]] = ..., refusal: _Optional[_Union[NodeAnswer, _Mapping]] = ..., explanations: _Optional[_Union[Explanations, _Mapping]] = ...) -> None: ...
+    cosigned: Cosigned
+    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., release: _Optional[_Union[ReleaseBundle, _Mapping]] = ..., refusal: _Optional[_Union[NodeAnswer, _Mapping]] = ..., explanations: _Optional[_Union[Explanations, _Mapping]] = ..., cosigned: _Optional[_Union[Cosigned, _Mapping]] = ...) -> None: ...

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class TrustList(_message.Message):
-    __slots__ = ("space", "version", "issued_at_ms", "expires_at_ms", "regions", "logs", "brokers", "previous_sha256")
+    __slots__ = ("space", "version", "issued_at_ms", "expires_at_ms", "regions", "logs", "brokers", "witnesses", "previous_sha256")
     SPACE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ISSUED_AT_MS_FIELD_NUMBER: _ClassVar[int]
@@ -15,6 +15,7 @@ class TrustList(_message.Message):
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     LOGS_FIELD_NUMBER: _ClassVar[int]
     BROKERS_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_SHA256_FIELD_NUMBER: _ClassVar[int]
     space: str
     version: int
@@ -23,8 +24,9 @@ class TrustList(_message.Message):
     regions: _containers.RepeatedCompositeFieldContainer[TrustedRegion]
     logs: _containers.RepeatedCompositeFieldContainer[TrustedLog]
     brokers: _containers.RepeatedCompositeFieldContainer[TrustedBroker]
+    witnesses: _containers.RepeatedCompositeFieldContainer[TrustedWitness]
     previous_sha256: bytes
-    def __init__(self, space: _Optional[str] = ..., version: _Optional[int] = ..., issued_at_ms: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., regions: _Optional[_Iterable[_Union[TrustedRegion, _Mapping]]] = ..., logs: _Optional[_Iterable[_Union[TrustedLog, _Mapping]]] = ..., brokers: _Optional[_Iterable[_Union[TrustedBroker, _Mapping]]] = ..., previous_sha256: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, space: _Optional[str] = ..., version: _Optional[int] = ..., issued_at_ms: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., regions: _Optional[_Iterable[_Union[TrustedRegion, _Mapping]]] = ..., logs: _Optional[_Iterable[_Union[TrustedLog, _Mapping]]] = ..., brokers: _Optional[_Iterable[_Union[TrustedBroker, _Mapping]]] = ..., witnesses: _Optional[_Iterable[_Union[TrustedWitness, _Mapping]]] = ..., previous_sha256: _Optional[bytes] = ...) -> None: ...
 
 class TrustedRegion(_message.Message):
     __slots__ = ("region", "root_certificates", "trust_keys", "suspended")
@@ -55,6 +57,16 @@ class TrustedLog(_message.Message):
     vkey: str
     owner: str
     def __init__(self, origin: _Optional[str] = ..., vkey: _Optional[str] = ..., owner: _Optional[str] = ...) -> None: ...
+
+class TrustedWitness(_message.Message):
+    __slots__ = ("name", "region", "vkeys")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    VKEYS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    region: str
+    vkeys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., region: _Optional[str] = ..., vkeys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TrustedBroker(_message.Message):
     __slots__ = ("uri", "public_keys", "dns_name")

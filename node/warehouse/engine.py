@@ -43,7 +43,6 @@ _LOCKED_DOWN = {
     # SECURITY: in DuckDB 2.0 it fails over columns that hold no value where a CASE tests that,
     # and an error would tell so: `x LEFT JOIN y … CASE WHEN y.z IS NOT NULL THEN 'a' END = 'b'`.
     "disabled_optimizers": "statistics_propagation",
-    "temp_file_encryption": "true",
 }
 # A cursor's own settings; progress is kept, and printed nowhere.
 _PROGRESS = (
@@ -51,6 +50,10 @@ _PROGRESS = (
     "SET enable_progress_bar_print = false",
     "SET progress_bar_time = 0",
 )
+# SECURITY: rows are in no other file than the snapshot: what does not fit in memory is refused.
+# (Encrypted spilling needs a module that this engine may not load; as a setting of `connect`
+# the size is shown, and not heeded.)
+_NO_SPILLING = "SET max_temp_directory_size = '0 bytes'"
 _LOCK = "SET lock_configuration = true"
 
 
@@ -88,6 +91,7 @@ class Engine:
                     cursor.execute(setting)
                 self._cursors.put(cursor)
             if settings:
+                self._connection.execute(_NO_SPILLING)
                 # SECURITY: from here on nothing can be set any more, by nobody.
                 self._connection.execute(_LOCK)
         except duckdb.Error:
@@ -115,7 +119,8 @@ class Engine:
         `register` gets a function that interrupts the query; `seconds` is what the caller
         will wait, where that is less than the engine's own limit; `on_progress` hears 0 when
         the query begins, and then the engine's estimate of the share that is done, rising.
-        Raises `Unavailable` with code `query-timeout`, `query-cancelled` or `engine-error`.
+        Raises `Unavailable` with code `query-timeout`, `query-cancelled`, `query-memory` or
+        `engine-error`.
         """
         allowed = self._limits.seconds if seconds is None else min(seconds, self._limits.seconds)
         watch = _Watch(allowed, on_progress)
@@ -131,6 +136,12 @@ class Engine:
             ]
         except duckdb.InterruptException:
             raise watch.reason() from None
+        except duckdb.OutOfMemoryException:
+            raise Unavailable(
+                f"the query needs more memory than this node gives one "
+                f"({self._limits.memory}); join fewer products, or ask for less",
+                code="query-memory",
+            ) from None
         except duckdb.Error:
             # SECURITY: the engine's text may quote values of rows.
             raise Unavailable("the engine could not answer", code="engine-error") from None

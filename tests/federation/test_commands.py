@@ -267,7 +267,7 @@ def test_an_init_that_was_cut_off_is_called_half_made(tmp_path: Path) -> None:
         [sys.executable, "-m", "dataspace.cli.main", "space", "init", str(home)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    await_true((home / "macao/party.toml").exists, "init did not come that far", 30)
+    await_true((home / "macao/party.toml").exists, "init did not come that far", 120)
     os.killpg(making.pid, signal.SIGKILL)
     making.wait()
     started = gba("space", "up", str(home))
@@ -282,9 +282,9 @@ def test_an_init_that_is_interrupted_takes_back_what_it_made(tmp_path: Path) -> 
         [sys.executable, "-m", "dataspace.cli.main", "space", "init", str(home)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    await_true((home / "macao/party.toml").exists, "init did not come that far", 30)
+    await_true((home / "macao/party.toml").exists, "init did not come that far", 120)
     time.sleep(0.2)
     making.send_signal(signal.SIGINT)
-    assert making.wait(30) != 0
+    assert making.wait(120) != 0
     assert not [path for path in home.rglob("*") if path.is_file()]
     assert gba("space", "init", str(home), "--empty").code == 0

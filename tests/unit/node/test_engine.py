@@ -104,6 +104,17 @@ def test_an_error_of_the_engine_leaves_as_a_code_without_its_text(engine: Engine
     assert SECRET not in repr(caught.value.__dict__)
 
 
+def test_a_query_that_needs_too_much_memory_is_told_so(engine: Engine) -> None:
+    with pytest.raises(Unavailable) as caught:
+        run(
+            engine,
+            "SELECT count(DISTINCT hash(a.i, b.i)), 1 FROM range(9000) a(i), range(9000) b(i)",
+        )
+    assert caught.value.code == "query-memory"
+    assert "200MB" in caught.value.message
+    assert run(engine, "SELECT count(*), 1 FROM t")
+
+
 def test_a_query_that_takes_too_long_is_stopped_within_a_second(database: Path) -> None:
     engine = Engine(database, Limits(threads=1, memory="200MB", seconds=0.3))
     started = time.monotonic()
