@@ -21,6 +21,7 @@ from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
 from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
 from dataspace.errors import DataspaceError, Malformed, Unavailable
+from dataspace.evidence.archive import Archive
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
 from dataspace.home import PartyHome
@@ -59,6 +60,7 @@ def open_federation(home: PartyHome) -> Federation:
         offers=Offers(home.folder("offers"), trust, now_ms()),
         attached=Attached(),
         query_seconds=home.config.query_seconds + 5,
+        archive=Archive(home.folder("archive")),
     )
 
 

@@ -17,17 +17,20 @@ from dataclasses import dataclass, field
 import structlog
 
 from broker.attached import Attached
+from broker.keeping import keep_release
 from broker.offers import Offers
 from dataspace.audit.entries import FieldValue
 from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import CheckedAnswer, check_answer, status_of
+from dataspace.evidence.archive import Archive
 from dataspace.evidence.offers import RegionOffer, regions_asked
 from dataspace.evidence.recording import Recorder
 from dataspace.evidence.requests import Asked, access_requests, open_request, read_request
 from dataspace.identity.envelopes import SigningIdentity, seal
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList
-from dataspace.policy.decisions import Decision, decide
+from dataspace.policy.decisions import decide
+from dataspace.policy.requests import AccessRequest
 from dataspace.policy.store import PolicyStore
 from dataspace.query.bind import bind_query
 from dataspace.query.combine import check_fits, combine
@@ -92,6 +95,7 @@ class Federation:
     offers: Offers
     attached: Attached
     query_seconds: float
+    archive: Archive
     _recording: set[asyncio.Task[query_pb2.Receipt]] = field(default_factory=set)
 
     async def query(
@@ -109,7 +113,7 @@ class Federation:
                 asked, query, offers = await asyncio.to_thread(
                     self._decide, envelope, peer, facts, body
                 )
-                await self._record("query.forwarded", facts, body)
+                forwarded = await self._record("query.forwarded", facts, body)
             except DataspaceError as error:
                 refusal = await self._refuse(error, facts, body)
                 event = query_pb2.QueryEvent(refusal=refusal)
@@ -123,6 +127,11 @@ class Federation:
                         else:
                             heard.append(each)
                 event = await self._outcome(asked, query, heard)
+                if event.WhichOneof("event") == "release":
+                    await asyncio.to_thread(
+                        keep_release, self.archive, envelope, event.release, forwarded.index,
+                        [each for each in self.offers.all() if each.region in offers],
+                    )  # fmt: skip
         finally:
             if event is None:
                 # The caller has gone; this call may not wait any more, but it is recorded.
@@ -182,30 +191,22 @@ class Federation:
             if asked.request.explain:
                 return asked, asked.query, offers  # each node says so itself; nothing runs
             raise
-        decisions = self._decisions(asked, query, offers, moment)
+        questions = _questions(asked, query, offers, moment)
+        policies = self.policies.current()
+        self.archive.keep_policies(policies)
+        decisions = [decide(policies, question) for question in questions]
         facts |= {
             # SECURITY: only now is it certain to be a purpose, and not any text of the caller.
             "purpose": asked.request.purpose,
             "policy_sha256": decisions[0].policy_sha256,
             "rules": sorted({rule.id for decision in decisions for rule in decision.rules}),
         }
+        body["access_requests"] = [json.loads(question.to_json()) for question in questions]
         body["decisions"] = [json.loads(decision.to_json()) for decision in decisions]
         for decision in decisions:
             if not asked.request.explain:
                 decision.require()
         return asked, query, offers
-
-    def _decisions(
-        self, asked: Asked, query: Query, offers: OffersByRegion, moment: int
-    ) -> list[Decision]:
-        policies = self.policies.current()
-        return [
-            decide(policies, question)
-            for region, own in offers.items()
-            for question in access_requests(
-                asked, query, {name: each.offer for name, each in own.items()}, region, moment
-            )
-        ]
 
     async def _ask_all(
         self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], until: _Until
@@ -332,6 +333,19 @@ class Federation:
         receipt = await asyncio.to_thread(self.recorder.record, kind, now_ms(), facts, body or None)
         _LOG.info(kind, request=str(facts["request_sha256"])[:16], outcome=facts.get("outcome", ""))
         return receipt
+
+
+def _questions(
+    asked: Asked, query: Query, offers: OffersByRegion, moment: int
+) -> list[AccessRequest]:
+    """What the broker's rules are asked: each product of each region."""
+    return [
+        question
+        for region, own in offers.items()
+        for question in access_requests(
+            asked, query, {name: each.offer for name, each in own.items()}, region, moment
+        )
+    ]
 
 
 def _share_of(asked: Asked, query: Query, checked: CheckedAnswer) -> Share | None:

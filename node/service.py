@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
 from dataspace.errors import Malformed
+from dataspace.evidence.archive import Archive
 from dataspace.evidence.recording import Recorder
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
@@ -62,6 +63,7 @@ class Node:
             ledger=Ledger.in_file(home.path / "ledger.db"),
             recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
+            archive=Archive(home.folder("archive")),
         )
         return cls(home, gatekeeper, generations, limits)
 

@@ -26,7 +26,7 @@ from dataspace.v1 import envelope_pb2 as dataspace_dot_v1_dot_envelope__pb2
 from dataspace.v1 import query_pb2 as dataspace_dot_v1_dot_query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64\x61taspace/v1/evidence.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\x1a\x18\x64\x61taspace/v1/query.proto\"\xcc\x02\n\x08\x45vidence\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12,\n\x07release\x18\x02 \x01(\x0b\x32\x1b.dataspace.v1.ReleaseBundle\x12+\n\x0btrust_lists\x18\x03 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12\x30\n\x10revocation_lists\x18\x04 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12\'\n\x07records\x18\x05 \x03(\x0b\x32\x16.dataspace.v1.Recorded\x12.\n\x0bpolicy_sets\x18\x06 \x03(\x0b\x32\x19.dataspace.v1.PolicyFiles\x12\x31\n\ncatalogues\x18\x07 \x03(\x0b\x32\x1d.dataspace.v1.RegionCatalogue\"V\n\x08Recorded\x12\r\n\x05owner\x18\x01 \x01(\t\x12\r\n\x05\x65ntry\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x01(\t\x12\x0c\n\x04salt\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontext\x18\x05 \x01(\x0c\"6\n\x0bPolicyFiles\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.dataspace.v1.PolicyFile\"+\n\nPolicyFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"I\n\x0fRegionCatalogue\x12\x0e\n\x06region\x18\x01 \x01(\t\x12&\n\x06offers\x18\x02 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"\xa5\x01\n\x0f\x45videnceRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x16\n\x0erelease_sha256\x18\x03 \x01(\x0c\x12(\n\x06places\x18\x04 \x03(\x0b\x32\x18.dataspace.v1.EntryPlace\"*\n\nEntryPlace\x12\r\n\x05owner\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\"\xbd\x02\n\x0c\x45videncePart\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\'\n\x07records\x18\x04 \x03(\x0b\x32\x16.dataspace.v1.Recorded\x12+\n\x08policies\x18\x05 \x01(\x0b\x32\x19.dataspace.v1.PolicyFiles\x12\x31\n\ncatalogues\x18\x06 \x03(\x0b\x32\x1d.dataspace.v1.RegionCatalogue\x12(\n\x08question\x18\x07 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12,\n\x07release\x18\x08 \x01(\x0b\x32\x1b.dataspace.v1.ReleaseBundleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x64\x61taspace/v1/evidence.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\x1a\x18\x64\x61taspace/v1/query.proto\"\xcc\x02\n\x08\x45vidence\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12,\n\x07release\x18\x02 \x01(\x0b\x32\x1b.dataspace.v1.ReleaseBundle\x12+\n\x0btrust_lists\x18\x03 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12\x30\n\x10revocation_lists\x18\x04 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12\'\n\x07records\x18\x05 \x03(\x0b\x32\x16.dataspace.v1.Recorded\x12.\n\x0bpolicy_sets\x18\x06 \x03(\x0b\x32\x19.dataspace.v1.PolicyFiles\x12\x31\n\ncatalogues\x18\x07 \x03(\x0b\x32\x1d.dataspace.v1.RegionCatalogue\"V\n\x08Recorded\x12\r\n\x05owner\x18\x01 \x01(\t\x12\r\n\x05\x65ntry\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x01(\t\x12\x0c\n\x04salt\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontext\x18\x05 \x01(\x0c\"\x98\x01\n\x0bKeptRelease\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12,\n\x07release\x18\x02 \x01(\x0b\x32\x1b.dataspace.v1.ReleaseBundle\x12\x17\n\x0f\x66orwarded_index\x18\x03 \x01(\x04\x12\x19\n\x11\x63\x61talogues_sha256\x18\x04 \x03(\x0c\"6\n\x0bPolicyFiles\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.dataspace.v1.PolicyFile\"+\n\nPolicyFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"I\n\x0fRegionCatalogue\x12\x0e\n\x06region\x18\x01 \x01(\t\x12&\n\x06offers\x18\x02 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"\xb3\x01\n\x0f\x45videnceRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x16\n\x0erelease_sha256\x18\x03 \x01(\x0c\x12(\n\x06places\x18\x04 \x03(\x0b\x32\x18.dataspace.v1.EntryPlace\x12\x0c\n\x04logs\x18\x05 \x03(\t\"*\n\nEntryPlace\x12\r\n\x05owner\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\"\xbd\x02\n\x0c\x45videncePart\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\'\n\x07records\x18\x04 \x03(\x0b\x32\x16.dataspace.v1.Recorded\x12+\n\x08policies\x18\x05 \x01(\x0b\x32\x19.dataspace.v1.PolicyFiles\x12\x31\n\ncatalogues\x18\x06 \x03(\x0b\x32\x1d.dataspace.v1.RegionCatalogue\x12(\n\x08question\x18\x07 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12,\n\x07release\x18\x08 \x01(\x0b\x32\x1b.dataspace.v1.ReleaseBundleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +37,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVIDENCE']._serialized_end=433
   _globals['_RECORDED']._serialized_start=435
   _globals['_RECORDED']._serialized_end=521
-  _globals['_POLICYFILES']._serialized_start=523
-  _globals['_POLICYFILES']._serialized_end=577
-  _globals['_POLICYFILE']._serialized_start=579
-  _globals['_POLICYFILE']._serialized_end=622
-  _globals['_REGIONCATALOGUE']._serialized_start=624
-  _globals['_REGIONCATALOGUE']._serialized_end=697
-  _globals['_EVIDENCEREQUEST']._serialized_start=700
-  _globals['_EVIDENCEREQUEST']._serialized_end=865
-  _globals['_ENTRYPLACE']._serialized_start=867
-  _globals['_ENTRYPLACE']._serialized_end=909
-  _globals['_EVIDENCEPART']._serialized_start=912
-  _globals['_EVIDENCEPART']._serialized_end=1229
+  _globals['_KEPTRELEASE']._serialized_start=524
+  _globals['_KEPTRELEASE']._serialized_end=676
+  _globals['_POLICYFILES']._serialized_start=678
+  _globals['_POLICYFILES']._serialized_end=732
+  _globals['_POLICYFILE']._serialized_start=734
+  _globals['_POLICYFILE']._serialized_end=777
+  _globals['_REGIONCATALOGUE']._serialized_start=779
+  _globals['_REGIONCATALOGUE']._serialized_end=852
+  _globals['_EVIDENCEREQUEST']._serialized_start=855
+  _globals['_EVIDENCEREQUEST']._serialized_end=1034
+  _globals['_ENTRYPLACE']._serialized_start=1036
+  _globals['_ENTRYPLACE']._serialized_end=1078
+  _globals['_EVIDENCEPART']._serialized_start=1081
+  _globals['_EVIDENCEPART']._serialized_end=1398
 # @@protoc_insertion_point(module_scope)

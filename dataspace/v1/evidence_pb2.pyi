@@ -40,6 +40,18 @@ class Recorded(_message.Message):
     context: bytes
     def __init__(self, owner: _Optional[str] = ..., entry: _Optional[bytes] = ..., proof: _Optional[str] = ..., salt: _Optional[bytes] = ..., context: _Optional[bytes] = ...) -> None: ...
 
+class KeptRelease(_message.Message):
+    __slots__ = ("request", "release", "forwarded_index", "catalogues_sha256")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    FORWARDED_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CATALOGUES_SHA256_FIELD_NUMBER: _ClassVar[int]
+    request: _envelope_pb2.Envelope
+    release: _query_pb2.ReleaseBundle
+    forwarded_index: int
+    catalogues_sha256: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, request: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., release: _Optional[_Union[_query_pb2.ReleaseBundle, _Mapping]] = ..., forwarded_index: _Optional[int] = ..., catalogues_sha256: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
 class PolicyFiles(_message.Message):
     __slots__ = ("files",)
     FILES_FIELD_NUMBER: _ClassVar[int]
@@ -63,16 +75,18 @@ class RegionCatalogue(_message.Message):
     def __init__(self, region: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class EvidenceRequest(_message.Message):
-    __slots__ = ("signer", "freshness", "release_sha256", "places")
+    __slots__ = ("signer", "freshness", "release_sha256", "places", "logs")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     FRESHNESS_FIELD_NUMBER: _ClassVar[int]
     RELEASE_SHA256_FIELD_NUMBER: _ClassVar[int]
     PLACES_FIELD_NUMBER: _ClassVar[int]
+    LOGS_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     freshness: _envelope_pb2.Freshness
     release_sha256: bytes
     places: _containers.RepeatedCompositeFieldContainer[EntryPlace]
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., release_sha256: _Optional[bytes] = ..., places: _Optional[_Iterable[_Union[EntryPlace, _Mapping]]] = ...) -> None: ...
+    logs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., release_sha256: _Optional[bytes] = ..., places: _Optional[_Iterable[_Union[EntryPlace, _Mapping]]] = ..., logs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EntryPlace(_message.Message):
     __slots__ = ("owner", "index")

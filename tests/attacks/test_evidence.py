@@ -19,10 +19,11 @@ from dataspace.audit.entries import commitment
 from dataspace.evidence.bundle import parse_evidence, serialise_evidence
 from dataspace.evidence.logged import read_proof, write_proof
 from dataspace.evidence.pinned import Pinned, pin
+from dataspace.evidence.verification import verify_evidence
 from dataspace.identity.envelopes import seal
 from dataspace.policy.rules import load
-from dataspace.v1 import evidence_pb2, query_pb2
-from tests.unit.evidence.witnesses import cosign
+from dataspace.v1 import evidence_pb2, query_pb2, trust_pb2
+from tests.unit.evidence.witnesses import cosign, quorum
 from tests.unit.evidence.world import (
     OTHER_POLICIES,
     SEEN_MS,
@@ -311,25 +312,14 @@ def test_a_trust_list_older_than_the_release_is_refused() -> None:
     first = world.trust_lists[0]
     wire = world.space.list(version=2, previous_sha256=hashlib.sha256(first.payload).digest())
     wire.ClearField("logs")
-    wire.logs.extend(
-        [type(wire.logs).__class__ and log for log in _logs_of(first)]  # the same logs
-    )
+    wire.logs.extend(trust_pb2.TrustList.FromString(first.payload).logs)
     second = world.space.seal(wire, "hongkong-1", "macao-1")
     pinned = pin([first, second], world.pinned.sha256)
     words = _failed_with(whole(), pinned, "release")
     assert "version 2 of the trust list was in force" in words
 
 
-def _logs_of(envelope: object) -> list[object]:
-    from dataspace.v1 import trust_pb2
-
-    return list(trust_pb2.TrustList.FromString(envelope.payload).logs)  # type: ignore[attr-defined]
-
-
 def _failed_with(data: bytes, pinned: Pinned, step: str) -> str:
-    from dataspace.evidence.verification import verify_evidence
-    from tests.unit.evidence.witnesses import quorum
-
     failed = verify_evidence(data, pinned, quorum).failed
     assert failed is not None
     assert failed.name == step
