@@ -16,6 +16,7 @@ from broker.admission import Admission
 from broker.attached import Attached
 from broker.federation import Federation, now_ms
 from broker.offers import Offers
+from broker.relaying import Relay
 from broker.service import BrokerService
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
@@ -28,6 +29,7 @@ from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import configure_logs, die, write_state
+from dataspace.record_room import RecordRoom
 from dataspace.v1 import broker_pb2_grpc
 
 _GRACE_SECONDS = 1.0
@@ -69,7 +71,16 @@ async def serve(home: PartyHome) -> None:
     run_folder = home.folder("run")
     write_state(run_folder, stage="starting")
     federation = open_federation(home)
-    service = BrokerService(federation, Admission(home.config.waiting_queries, time.monotonic))
+    room = RecordRoom.open(
+        home,
+        federation.recorder,
+        lambda: federation.trust,
+        # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
+        claim=lambda _key, _expires_ms, _now_ms: None,
+    )
+    relay = Relay(room.desk, federation.attached, room.kinds)
+    admission = Admission(home.config.waiting_queries, time.monotonic)
+    service = BrokerService(federation, admission, relay)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = grpc.aio.server(options=_OPTIONS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
@@ -95,6 +106,7 @@ async def serve(home: PartyHome) -> None:
     await asyncio.sleep(0)  # from here on no call begins, and no node attaches again
     federation.attached.close()
     await stopping
+    await asyncio.to_thread(room.close)
     federation.recorder.log.close()
     write_state(run_folder, stage="stopped")
 

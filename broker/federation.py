@@ -350,7 +350,8 @@ def _questions(
 
 def _share_of(asked: Asked, query: Query, checked: CheckedAnswer) -> Share | None:
     """The share in a verified answer. Raises `Unverified` where it is not to this question."""
-    if (checked.explanation is not None) != (asked.request.explain and checked.refusal is None):
+    wanted = query_pb2.Explanation if asked.request.explain else query_pb2.Partial
+    if not isinstance(checked.body, (wanted, query_pb2.Refusal)):
         raise Unverified("an answer of another kind than was asked for", code="partial-kind")
     if checked.partial is None:
         return None

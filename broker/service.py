@@ -18,13 +18,14 @@ from broker.admission import Admission
 from broker.attached import Attached, AttachedNode
 from broker.federation import Federation, now_ms
 from broker.offers import Offers
+from broker.relaying import Relay
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.identity.chains import VerifiedSigner, verify_tls_peer
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import check_freshness
 from dataspace.policy.decisions import decide
 from dataspace.policy.requests import AccessRequest
-from dataspace.v1 import broker_pb2, broker_pb2_grpc, catalogue_pb2, query_pb2
+from dataspace.v1 import audit_pb2, broker_pb2, broker_pb2_grpc, catalogue_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 _LOG = structlog.get_logger("broker")
@@ -36,6 +37,7 @@ _STATUS = {
     "unverified": grpc.StatusCode.UNAUTHENTICATED,
 }
 HANDSHAKE_SECONDS = 10.0
+RELAY_SHARE = 0.8  # of a caller's time, so that the reason for a silence still gets back
 _MINUTE_MS = 60_000
 _MOST_NOTES = 256
 _PURPOSES_BY_ROLE = {
@@ -51,6 +53,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
 
     federation: Federation
     admission: Admission
+    relay: Relay
     _notes: dict[bytes, list[catalogue_pb2.RuleNote]] = field(default_factory=dict)
 
     @property
@@ -93,6 +96,21 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             with self.admission.place():
                 peer = self.peer(context)
                 return await asyncio.to_thread(self._catalogue, request, peer)
+        except DataspaceError as error:
+            await _abort(context, error)
+            raise
+        except Exception as error:
+            await _abort(context, _inside(error))
+            raise
+
+    async def Audit(self, request: Envelope, context: Any) -> audit_pb2.AuditAnswers:
+        """See broker.proto."""
+        try:
+            with self.admission.place():
+                peer = self.peer(context)
+                seconds = context.time_remaining() or self.federation.query_seconds
+                until = min(seconds, self.federation.query_seconds) * RELAY_SHARE
+                return await self.relay.ask(request, peer.uri, until)
         except DataspaceError as error:
             await _abort(context, error)
             raise

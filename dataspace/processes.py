@@ -14,6 +14,11 @@ import structlog
 from dataspace.errors import DataspaceError
 
 
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
 def configure_logs() -> None:
     """JSON lines on standard error. No event may hold row values or identities."""
     structlog.configure(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,6 +47,9 @@ class Attachment:
     home: PartyHome
     gatekeeper: Gatekeeper
     on_change: Callable[[bool, str], None]
+    # By payload type, for what is no query; whatever is not here is the gatekeeper's to answer
+    # or to refuse.
+    handlers: Mapping[str, Callable[[Envelope], query_pb2.NodeAnswer]] = field(default_factory=dict)
     attached: asyncio.Event = field(default_factory=asyncio.Event)
     _outbox: Outbox | None = None
     _offers_replies: asyncio.Queue[broker_pb2.OffersReply] = field(default_factory=asyncio.Queue)
@@ -209,9 +212,13 @@ class Attachment:
             # Those that were cancelled count until they have ended.
             if len(self._tasks) > self._most:
                 raise Unavailable("this node is busy; retry after 2 s", code="busy")
-            answer = await loop.run_in_executor(
-                self._workers, self.gatekeeper.answer, ask.request, report, cancellation
-            )
+            handler = self.handlers.get(ask.request.payload_type)
+            if handler is not None:
+                answer = await loop.run_in_executor(self._workers, handler, ask.request)
+            else:
+                answer = await loop.run_in_executor(
+                    self._workers, self.gatekeeper.answer, ask.request, report, cancellation
+                )
             outbox.put_answer(call, answer.SerializeToString())
         except DataspaceError as error:
             # Not recorded, so not released and not signed: only the reason goes out.

@@ -46,6 +46,17 @@ class Catalogue:
             raise Malformed(f"there is no product {name} here; see `gba catalog`", code="product")
         return self.products[name].product
 
+    def may_hold(self, document_kind: str) -> tuple[str, ...]:
+        """Products whose subjects are known by documents of a kind (a linkage field's name)."""
+        known = {
+            each.product.subject_space
+            for each in self.products.values()
+            if each.product.linkage is not None and document_kind in each.product.linkage.fields
+        }
+        return tuple(
+            sorted(n for n, each in self.products.items() if each.product.subject_space in known)
+        )
+
     def without(self, names: set[str]) -> Catalogue:
         """The same without products that the space does not take."""
         kept = {name: each for name, each in self.products.items() if name not in names}

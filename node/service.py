@@ -19,6 +19,7 @@ from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import write_state
+from dataspace.record_room import RecordRoom
 from node import admin
 from node.attachment import Attachment
 from node.catalogue import open_catalogue
@@ -36,6 +37,7 @@ class Node:
 
     home: PartyHome
     gatekeeper: Gatekeeper
+    room: RecordRoom
     generations: Generations
     limits: Limits
 
@@ -65,7 +67,14 @@ class Node:
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
         )
-        return cls(home, gatekeeper, generations, limits)
+        room = RecordRoom.open(
+            home,
+            gatekeeper.recorder,
+            gatekeeper.trust,
+            claim=gatekeeper.ledger.claim,
+            products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
+        )
+        return cls(home, gatekeeper, room, generations, limits)
 
     async def run(self) -> None:
         """Serve until a signal."""
@@ -76,7 +85,8 @@ class Node:
             _LOG.info("attached" if attached else "detached", reason=reason)
             write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
 
-        attachment = Attachment(self.home, self.gatekeeper, on_change)
+        handlers = self.room.handlers()
+        attachment = Attachment(self.home, self.gatekeeper, on_change, handlers)
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
         task = asyncio.create_task(attachment.run())
         stop = asyncio.Event()
@@ -88,6 +98,7 @@ class Node:
         local.close()
         admin.forget(run_folder)
         task.cancel()
+        await asyncio.to_thread(self.room.close)
         self.gatekeeper.recorder.log.close()
         write_state(run_folder, stage="stopped")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,8 +17,10 @@ from functools import cached_property
 from typing import Any, Self
 
 import grpc
+from google.protobuf.message import Message
 
 from dataspace.channels import pinned_channel
+from dataspace.client.asking import LogAnswer, check_answers
 from dataspace.client.columns import column_types
 from dataspace.client.explanations import NodeExplanation, read_explanations
 from dataspace.client.release import NodeStatus, Release
@@ -186,6 +188,26 @@ class Session:
             explain=explain,
         )
         return seal(request, self._home.identity)
+
+    def audit(
+        self, request: Message, logs: Sequence[str], *, seconds: float = QUERY_SECONDS
+    ) -> tuple[LogAnswer, ...]:
+        """Ask logs (regions and "broker"): signs `request`, whose freshness is set here.
+
+        Returns one verified answer, or silence, for each log. Raises the broker's own refusal,
+        and `Unverified` where anything does not hold.
+        """
+        asked = type(request)()
+        asked.CopyFrom(request)
+        freshness = self._freshness([*logs, "broker"])
+        asked.MergeFrom(type(request)(freshness=freshness))
+        envelope = seal(asked, self._home.identity)
+        try:
+            answers = self._stub().Audit(envelope, timeout=seconds)
+        except grpc.RpcError as error:
+            raise self._failed(error) from None
+        digest = hashlib.sha256(envelope.payload).digest()
+        return check_answers(answers, logs, digest, self.trust, now_ms())
 
     def send(self, envelope: Envelope, seconds: float = QUERY_SECONDS) -> query_pb2.ReleaseBundle:
         """Send a signed request as it is; the bundle that comes back is not yet verified."""

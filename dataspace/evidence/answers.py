@@ -5,6 +5,7 @@ The broker and the client run this same code; neither relies on the other's resu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,41 +14,66 @@ from dataspace.audit.notes import parse_vkey
 from dataspace.audit.receipts import verify_receipt
 from dataspace.errors import KINDS, DataspaceError, Unavailable, Unverified
 from dataspace.identity.envelopes import Opened, open_envelope, payload_type_of
+from dataspace.identity.names import ActorUri
+from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import TrustList
-from dataspace.v1 import query_pb2
+from dataspace.v1 import audit_pb2, query_pb2
+
+Body = query_pb2.Partial | query_pb2.Explanation | query_pb2.Refusal | audit_pb2.AuditAnswer
+
+# What a node, or the broker for its own log, may sign as an answer, by payload type.
+BODIES: Mapping[str, type[Body]] = {
+    payload_type_of(kind): kind
+    for kind in (
+        query_pb2.Partial,
+        query_pb2.Explanation,
+        query_pb2.Refusal,
+        audit_pb2.AuditAnswer,
+    )
+}
 
 
 @dataclass(frozen=True)
 class CheckedAnswer:
-    """One node's verified answer: a partial, or a signed no."""
+    """One party's verified answer: a signed yes of some kind, or a signed no."""
 
     region: str
     body_sha256: bytes
-    partial: query_pb2.Partial | None
-    refusal: query_pb2.Refusal | None
-    explanation: query_pb2.Explanation | None = None
+    body: Body
+
+    @property
+    def partial(self) -> query_pb2.Partial | None:
+        """The share of an answer, if it is that."""
+        return self.body if isinstance(self.body, query_pb2.Partial) else None
+
+    @property
+    def explanation(self) -> query_pb2.Explanation | None:
+        """What would be decided, if it is that."""
+        return self.body if isinstance(self.body, query_pb2.Explanation) else None
+
+    @property
+    def refusal(self) -> query_pb2.Refusal | None:
+        """The signed no, if it is that."""
+        return self.body if isinstance(self.body, query_pb2.Refusal) else None
 
 
 def check_answer(
     answer: query_pb2.NodeAnswer, region: str, request_sha256: bytes, trust: TrustList, now_ms: int
 ) -> CheckedAnswer:
-    """Verify a node's answer. Raises `Unverified` naming the region where it does not hold."""
+    """Verify a node's answer, or with `region` "broker" the broker's own.
+
+    Raises `Unverified` naming the region where it does not hold.
+    """
     at = datetime.fromtimestamp(now_ms / 1000, UTC)
-    opened: Opened[query_pb2.Partial] | Opened[query_pb2.Refusal] | Opened[query_pb2.Explanation]
+    kind = BODIES.get(answer.body.payload_type, query_pb2.Refusal)
     try:
-        if answer.body.payload_type == payload_type_of(query_pb2.Partial):
-            opened = open_envelope(answer.body, query_pb2.Partial, trust, at)
-        elif answer.body.payload_type == payload_type_of(query_pb2.Explanation):
-            opened = open_envelope(answer.body, query_pb2.Explanation, trust, at)
-        else:
-            opened = open_envelope(answer.body, query_pb2.Refusal, trust, at)
+        opened: Opened[Body] = open_envelope(answer.body, kind, trust, at)
     except DataspaceError as error:
         raise Unverified(
             f"the answer of {region} does not verify: {error.args[0]}", code=error.code
         ) from None
     body = opened.message
-    uri = opened.signer.uri
-    if uri.role != "node" or uri.region != region or body.region != region:
+    if not _speaks_for(opened.signer.uri, region, trust) or body.region != region:
         raise Unverified(
             f"an answer for {region} that its node did not sign; do not use it",
             code="partial-signer",
@@ -55,11 +81,13 @@ def check_answer(
     if body.request_sha256 != request_sha256:
         raise Unverified(f"the answer of {region} is to another request", code="partial-request")
     check_receipt(answer.receipt, region, opened.payload_sha256, trust)
-    if isinstance(body, query_pb2.Partial):
-        return CheckedAnswer(region, opened.payload_sha256, body, None)
-    if isinstance(body, query_pb2.Explanation):
-        return CheckedAnswer(region, opened.payload_sha256, None, None, body)
-    return CheckedAnswer(region, opened.payload_sha256, None, body)
+    return CheckedAnswer(region, opened.payload_sha256, body)
+
+
+def _speaks_for(uri: ActorUri, region: str, trust: TrustList) -> bool:
+    if region == BROKER:
+        return uri in {broker.uri for broker in trust.brokers}
+    return uri.role == "node" and uri.region == region
 
 
 def check_receipt(

@@ -102,8 +102,8 @@ def check_answers(
     spoken = {node.body_sha256: node.region for node in release.nodes if node.body_sha256}
     for answer, region in zip(bundle.answers, spoken.values(), strict=False):
         checked = check_answer(answer, region, request_sha256, trust, times[region])
-        if checked.explanation is not None:
-            raise Unverified(f"{region} explains where it should answer", code="partial-kind")
+        if checked.partial is None and checked.refusal is None:
+            raise Unverified(f"{region} answers with another kind than asked", code="partial-kind")
         by_digest[checked.body_sha256] = checked
     if set(by_digest) != set(spoken) or len(bundle.answers) != len(spoken):
         raise Unverified("the release and its partials do not fit together", code="release-nodes")

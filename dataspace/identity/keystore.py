@@ -12,6 +12,7 @@ import os
 import secrets
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +75,21 @@ def load_private_key(path: Path) -> PrivateKeyTypes:
         raise Malformed(f"{path} holds no PEM PKCS#8 private key", code="bad-key-file") from error
     algorithm_of(key.public_key())
     return key
+
+
+def load_or_make_secret(path: Path, size: int) -> bytes:
+    """`size` random bytes in a file that its owner alone may read, made on first use."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = _write_draft(path, secrets.token_bytes(size), mode=0o600)
+        with suppress(FileExistsError):  # another thread was quicker; its secret stands
+            os.link(draft, path)
+        draft.unlink()
+        _sync_directory(path.parent)
+    secret = _read_secret(path)
+    if len(secret) != size:
+        raise Malformed(f"{path} does not hold {size} bytes; restore it", code="bad-key-file")
+    return secret
 
 
 def write_chain(path: Path, chain: Sequence[x509.Certificate]) -> None:

@@ -1,3 +1,4 @@
+from dataspace.v1 import audit_pb2 as _audit_pb2
 from dataspace.v1 import envelope_pb2 as _envelope_pb2
 from dataspace.v1 import query_pb2 as _query_pb2
 from google.protobuf.internal import containers as _containers

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from dataspace.v1 import audit_pb2 as dataspace_dot_v1_dot_audit__pb2
 from dataspace.v1 import broker_pb2 as dataspace_dot_v1_dot_broker__pb2
 from dataspace.v1 import envelope_pb2 as dataspace_dot_v1_dot_envelope__pb2
 from dataspace.v1 import query_pb2 as dataspace_dot_v1_dot_query__pb2
@@ -47,6 +48,11 @@ class BrokerStub:
                 request_serializer=dataspace_dot_v1_dot_envelope__pb2.Envelope.SerializeToString,
                 response_deserializer=dataspace_dot_v1_dot_envelope__pb2.Envelope.FromString,
                 _registered_method=True)
+        self.Audit = channel.unary_unary(
+                '/dataspace.v1.Broker/Audit',
+                request_serializer=dataspace_dot_v1_dot_envelope__pb2.Envelope.SerializeToString,
+                response_deserializer=dataspace_dot_v1_dot_audit__pb2.AuditAnswers.FromString,
+                _registered_method=True)
 
 
 class BrokerServicer:
@@ -65,6 +71,13 @@ class BrokerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Audit(self, request, context):
+        """any request kind that logs answer
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BrokerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +90,11 @@ def add_BrokerServicer_to_server(servicer, server):
                     servicer.Catalogue,
                     request_deserializer=dataspace_dot_v1_dot_envelope__pb2.Envelope.FromString,
                     response_serializer=dataspace_dot_v1_dot_envelope__pb2.Envelope.SerializeToString,
+            ),
+            'Audit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Audit,
+                    request_deserializer=dataspace_dot_v1_dot_envelope__pb2.Envelope.FromString,
+                    response_serializer=dataspace_dot_v1_dot_audit__pb2.AuditAnswers.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +152,33 @@ class Broker:
             '/dataspace.v1.Broker/Catalogue',
             dataspace_dot_v1_dot_envelope__pb2.Envelope.SerializeToString,
             dataspace_dot_v1_dot_envelope__pb2.Envelope.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Audit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dataspace.v1.Broker/Audit',
+            dataspace_dot_v1_dot_envelope__pb2.Envelope.SerializeToString,
+            dataspace_dot_v1_dot_audit__pb2.AuditAnswers.FromString,
             options,
             channel_credentials,
             insecure,
