@@ -14,6 +14,7 @@ from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
 from dataspace.errors import Malformed
 from dataspace.evidence.archive import Archive
+from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
@@ -73,6 +74,7 @@ class Node:
             gatekeeper.trust,
             claim=gatekeeper.ledger.claim,
             products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
+            others=(keeper_of(home, region, gatekeeper.recorder, gatekeeper.archive).kind(),),
         )
         return cls(home, gatekeeper, room, generations, limits)
 

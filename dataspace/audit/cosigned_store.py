@@ -9,6 +9,7 @@ saw within an hour of it, long after its signers' certificates have expired.
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dataspace.audit.notes import parse_note
 
 _HOUR_MS = 3_600_000
 _DIGITS = 20
+_NAME = re.compile(rf"[0-9]{{{_DIGITS}}}", re.ASCII)
 
 
 class CosignedStore:
@@ -27,10 +29,7 @@ class CosignedStore:
         self._directory = directory
         self._lock = threading.Lock()
         make_directory(directory)
-        self._sizes = sorted(
-            int(file.name) for file in directory.iterdir() if file.name.isascii()
-            and file.name.isdigit() and len(file.name) == _DIGITS
-        )  # fmt: skip
+        self._sizes = self._kept()
         self._newest_ms = 0  # when it was cosigned; not known of what was here before
 
     def keep(self, note_text: str, cosigned_ms: int) -> None:
@@ -52,7 +51,13 @@ class CosignedStore:
     def covering(self, index: int) -> tuple[str, int] | None:
         """The earliest kept checkpoint that covers an entry, with its size; None if none does."""
         with self._lock:
+            if not self._sizes or self._sizes[-1] <= index:
+                self._sizes = self._kept()
             size = next((each for each in self._sizes if each > index), None)
             if size is None:
                 return None
             return (self._directory / f"{size:0{_DIGITS}}").read_text(), size
+
+    def _kept(self) -> list[int]:
+        names = (file.name for file in self._directory.iterdir())
+        return sorted(int(name) for name in names if _NAME.fullmatch(name))

@@ -14,10 +14,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from dataspace.audit.entries import Entry
+from dataspace.audit.cosigned_store import CosignedStore
+from dataspace.audit.entries import Entry, FieldValue
 from dataspace.errors import Malformed, Refused, Unavailable
 from dataspace.evidence.archive import Archive
-from dataspace.evidence.logged import write_proof
+from dataspace.evidence.desk import Made, RequestKind
+from dataspace.evidence.logged import place_of, write_proof
+from dataspace.evidence.recording import Recorder
+from dataspace.home import PartyHome
+from dataspace.identity.envelopes import Opened
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trusted import BROKER
 from dataspace.v1 import evidence_pb2, query_pb2
@@ -46,6 +51,21 @@ class Keeper:
     covering: Callable[[int], tuple[str, int] | None]
     opening: Callable[[str], tuple[bytes, bytes] | None]
     archive: Archive
+
+    def kind(self) -> RequestKind:
+        """What the desk answers with this."""
+        return RequestKind("evidence", evidence_pb2.EvidenceRequest, self.answer)
+
+    def answer(self, opened: Opened[evidence_pb2.EvidenceRequest], now_ms: int) -> Made:
+        """The part, for the desk to sign and record."""
+        del now_ms
+        part = self.part(opened.message, opened.signer.uri)
+        part.request_sha256 = opened.payload_sha256
+        fields: dict[str, FieldValue] = {
+            "release_sha256": opened.message.release_sha256.hex(),
+            "entries": [place_of(each.proof) for each in part.records],
+        }
+        return Made(part, fields)
 
     def part(
         self, request: evidence_pb2.EvidenceRequest, asker: ActorUri
@@ -122,6 +142,12 @@ class Keeper:
             salt=salt,
             context=context,
         )
+
+
+def keeper_of(home: PartyHome, owner: str, recorder: Recorder, archive: Archive) -> Keeper:
+    """The keeper over what a party's home holds."""
+    cosigned = CosignedStore(home.folder("cosigned"))
+    return Keeper(owner, recorder.log, cosigned.covering, recorder.bodies.opening, archive)
 
 
 def check_may_see(asker: ActorUri, actor: str, regions: Iterable[str]) -> None:
