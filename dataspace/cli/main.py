@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dataspace import __version__
-from dataspace.cli import asking, audit, node, space, trust
+from dataspace.cli import asking, audit, evidence, node, space, trust
 from dataspace.cli.demo import demo
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.add_typer(space.app, name="space")
 app.add_typer(node.app, name="node")
 app.add_typer(audit.app, name="audit")
 app.add_typer(trust.app, name="trust")
+app.add_typer(evidence.app, name="evidence")
+audit.app.command("export")(evidence.export)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)

@@ -15,7 +15,7 @@ from dataspace.client.asking import LogAnswer
 from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.evidence.bundle import assemble, serialise_evidence
 from dataspace.evidence.logged import Quorum
-from dataspace.evidence.pinned import pin
+from dataspace.evidence.pinned import Pinned
 from dataspace.evidence.verification import verify_evidence
 from dataspace.identity.envelopes import parse_envelope
 from dataspace.identity.trusted import BROKER, read_unverified
@@ -39,6 +39,7 @@ def fetch_evidence(
     ask: Ask,
     release_id: str,
     trust_lists: Sequence[Envelope],
+    pinned: Pinned,
     quorum: Quorum,
     *,
     wait_seconds: float = WAIT_SECONDS,
@@ -61,7 +62,7 @@ def fetch_evidence(
     end = clock.monotonic() + wait_seconds
     for turn in range(1_000):
         try:
-            return _fetch(ask, release_sha256, trust_lists, quorum)
+            return _fetch(ask, release_sha256, trust_lists, pinned, quorum)
         except Unavailable as error:
             pause = _PAUSES[min(turn, len(_PAUSES) - 1)]
             if error.code != "not-cosigned" or clock.monotonic() + pause > end:
@@ -79,7 +80,11 @@ def trust_lists_in(folder: Path) -> list[Envelope]:
 
 
 def _fetch(
-    ask: Ask, release_sha256: bytes, trust_lists: Sequence[Envelope], quorum: Quorum
+    ask: Ask,
+    release_sha256: bytes,
+    trust_lists: Sequence[Envelope],
+    pinned: Pinned,
+    quorum: Quorum,
 ) -> bytes:
     request = evidence_pb2.EvidenceRequest(release_sha256=release_sha256, logs=[BROKER])
     (broker,) = _parts(ask(request, [BROKER]))
@@ -98,7 +103,6 @@ def _fetch(
         each for each in trust_lists if read_unverified(each).issued_at_ms <= release.released_at_ms
     ]
     data = serialise_evidence(assemble(broker.question, broker.release, wanted, parts))
-    pinned = pin(trust_lists, hashlib.sha256(trust_lists[0].payload).digest())
     verify_evidence(data, pinned, quorum).require()
     return data
 

@@ -105,8 +105,9 @@ class Archive:
         self._known.add((kind, name))
 
     def _get(self, kind: str, name: str, message_class: type[M]) -> M:
+        file = self._path(kind, name)
         try:
-            return parse_strictly(message_class, self._path(kind, name).read_bytes(), _MAX_BYTES)
+            return parse_strictly(message_class, file.read_bytes(), _MAX_BYTES)
         except FileNotFoundError:
             raise Unavailable(
                 f"the archive holds no {kind} {name[:16]}…; it was erased, or is another space's",
