@@ -196,8 +196,8 @@ def test_other_entries_than_answers_are_not_handed_over(parties: Parties) -> Non
 
 
 def test_another_release_from_the_broker_is_noticed(parties: Parties) -> None:
-    parties.cosign()
     other = release(parties.case.world)
+    parties.cosign()
     kept = parties.keepers["broker"].archive.release(
         hashlib.sha256(parties.case.bundle.release.payload).hexdigest()
     )
