@@ -1,4 +1,4 @@
-"""Evidence of what a running space answered: real nodes, real logs; the witnesses are the test's."""
+"""Evidence of what a running space answered: real nodes and logs, the test's own witnesses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.reader import DirectoryReader
+from dataspace.cli.supervising import start_party
 from dataspace.client import connect
 from dataspace.client.evidence import fetch_evidence, trust_lists_in
 from dataspace.errors import Refused
@@ -18,6 +19,7 @@ from dataspace.evidence.verification import verify_evidence
 from dataspace.home import PartyHome
 from dataspace.identity.names import REGIONS
 from tests.federation.copies import running_copy
+from tests.federation.processes import await_ready, stop
 from tests.spaces import Space
 from tests.unit.evidence.witnesses import cosign, quorum
 
@@ -75,10 +77,30 @@ def test_an_answer_that_a_region_refuses_is_proved_with_its_refusal(space: Space
 
 
 def test_a_region_that_was_away_is_in_the_evidence_by_the_brokers_word(space: Space) -> None:
-    from tests.federation.processes import await_ready, restart
+    stop(space, "guangzhou")
+    try:
+        ran = space.query(SQL, extra=["--require", "any"])
+    finally:
+        start_party(space.home, "guangzhou")
+        await_ready(space)
+    told = {node["region"]: node["status"] for node in ran.json["nodes"]}
+    assert told["guangzhou"] == "unreachable"
+    witness(space)
+    exported(space, "hongkong/researcher", ran.json["release"])
 
-    assert await_ready
-    assert restart
+
+def test_evidence_outlives_new_rules_and_new_data(space: Space) -> None:
+    release = space.query(SQL).json["release"]
+    folder = space.home / "macao" / "policies"
+    rule = (folder / "space.cedar").read_text()
+    (folder / "space.cedar").write_text(rule + "\n// counsel looked at this\n")
+    try:
+        later = space.query(SQL).json["release"]
+        witness(space)
+        exported(space, "hongkong/researcher", release)
+        exported(space, "hongkong/researcher", later)
+    finally:
+        (folder / "space.cedar").write_text(rule)
 
 
 @pytest.mark.parametrize("actor", ["hongkong/clinician", "macao/researcher", "macao/regulator"])
