@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ permit (principal, action == Action::"aggregate", resource)
 when {{ context.purpose == Purpose::"HRESCH" }};
 """
 POLICIES = {"schema.cedarschema": SCHEMA, "space.cedar": RULES.encode()}
+STRICT_POLICIES = {**POLICIES, "space.cedar": RULES.replace("HRESCH", "PUBHLTH").encode()}
 OTHER_POLICIES = {**POLICIES, "space.cedar": RULES.replace("statistics", "figures").encode()}
 
 
@@ -74,16 +75,19 @@ class World:
     offers: dict[str, Envelope]
     policies: PolicySet = field(default_factory=lambda: load(POLICIES))
     policy_files: Mapping[str, bytes] = field(default_factory=lambda: POLICIES)
+    twist: Callable[[str, query_pb2.Partial], None] = lambda _region, _partial: None
+    defiant: str = ""  # a region that releases whatever its rules say
 
     @property
     def pinned(self) -> Pinned:
         return Pinned(hashlib.sha256(self.trust_lists[0].payload).digest())
 
 
-def make_world(folder: Path) -> World:
+def make_world(folder: Path, **changes: Any) -> World:
+    """A fresh space; `changes` are fields of its trust list."""
     space = make_space()
     parties = {}
-    wire = space.list()
+    wire = space.list(**changes)
     del wire.logs[:]
     for owner in OWNERS:
         region = "hongkong" if owner == "broker" else owner
@@ -130,14 +134,15 @@ class Case:
 
 
 def make_request(
-    world: World, sql: str = SQL, signer: SigningIdentity | None = None, purpose: str = "HRESCH"
-) -> Envelope:
+    world: World, sql: str = SQL, signer: SigningIdentity | None = None, purpose: str = "HRESCH",
+    regions: Sequence[str] = REGIONS,
+) -> Envelope:  # fmt: skip
     message = query_pb2.QueryRequest(
         freshness=Freshness(
             issued_at_ms=NOW_MS - 500,
             expires_at_ms=NOW_MS + 60_000,
             nonce=secrets.token_bytes(16),
-            audience=["broker", *REGIONS],
+            audience=["broker", *regions],
         ),
         sql=sql,
         purpose=purpose,
@@ -149,25 +154,27 @@ def make_request(
 
 def release(
     world: World, sql: str = SQL, signer: SigningIdentity | None = None, purpose: str = "HRESCH",
-    broker_rules: PolicySet | None = None,
+    broker_rules: PolicySet | None = None, regions: Sequence[str] = REGIONS,
+    released_ms: int = NOW_MS + 20,
 ) -> Case:  # fmt: skip
     """Ask, decide, answer, combine and record, as broker and nodes do."""
-    request = make_request(world, sql, signer, purpose)
+    request = make_request(world, sql, signer, purpose, regions)
     opened = open_request(request, world.trust, NOW_MS)
     asked = read_request(opened, NOW_MS, "broker")
     offers = {
         region: {"trial": open_offer(envelope, region, world.trust, NOW_MS)}
         for region, envelope in world.offers.items()
+        if region in regions
     }
-    query = bind_query(asked.query, offers["macao"]["trial"].offer)
+    query = bind_query(asked.query, offers[regions[0]]["trial"].offer)
     places = {"broker": [_forward(world, asked, offers, broker_rules or world.policies)]}
     answers = []
-    for number, region in enumerate(REGIONS):
+    for number, region in enumerate(regions):
         answer = _answer(world, asked, query, offers[region], region, 20 + 5 * number)
         answers.append(answer)
         places[region] = [answer.receipt.index]
     outcomes, shares = [], []
-    for region, answer in zip(REGIONS, answers, strict=True):
+    for region, answer in zip(regions, answers, strict=True):
         kind: Any = (
             query_pb2.Partial if "partial" in answer.body.payload_type else query_pb2.Refusal
         )
@@ -184,7 +191,7 @@ def release(
         nodes=outcomes,
         answer_sha256=combine(query, shares, asked.audience).digest(),
         provisional=True,
-        released_at_ms=NOW_MS + 20,
+        released_at_ms=released_ms,
     )
     sealed = seal(body, world.parties["broker"].identity)
     receipt = world.parties["broker"].recorder.record(
@@ -240,7 +247,7 @@ def _forward(
     world: World, asked: Asked, offers: Mapping[str, Mapping[str, RegionOffer]], rules: PolicySet
 ) -> int:
     own = {region: {"trial": each["trial"].offer} for region, each in offers.items()}
-    query = bind_query(asked.query, own["guangzhou"]["trial"])
+    query = bind_query(asked.query, next(iter(own.values()))["trial"])
     questions = [
         question
         for region in sorted(own)
@@ -283,7 +290,7 @@ def _answer(
         "catalogue_sha256": catalogue.hex(),
     }
     party = world.parties[region]
-    if allowed:
+    if allowed or region == world.defiant:
         cells = tuple(Cell((sex,), (State(count),)) for sex in ("F", "M"))
         share = Share(region, key_names(query), state_names(query), cells, 5)
         partial = query_pb2.Partial(
@@ -296,6 +303,7 @@ def _answer(
             decided_at_ms=NOW_MS,
         )
         write_share(share, partial)
+        world.twist(region, partial)
         body, kind = seal(partial, party.identity), "query.released"
         facts |= {"outcome": "released", "cells": 2}
     else:
