@@ -28,11 +28,14 @@ from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
 from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
 from dataspace.errors import DataspaceError, Malformed, Unavailable
+from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
+from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
+from dataspace.identity.trusted import BROKER
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import configure_logs, die, write_state
 from dataspace.record_room import RecordRoom
@@ -68,6 +71,7 @@ def open_federation(home: PartyHome) -> Federation:
         offers=Offers(home.folder("offers"), trust, now_ms()),
         attached=Attached(),
         query_seconds=home.config.query_seconds + 5,
+        archive=Archive(home.folder("archive")),
     )
 
 
@@ -118,6 +122,7 @@ async def serve(home: PartyHome) -> None:
         lambda: federation.trust,
         # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
         claim=lambda _key, _expires_ms, _now_ms: None,
+        others=(keeper_of(home, BROKER, federation.recorder, federation.archive).kind(),),
     )
     relay = Relay(room.desk, federation.attached, room.kinds)
     admission = Admission(home.config.waiting_queries, time.monotonic)

@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 import structlog
 
 from broker.attached import Attached
+from broker.keeping import keep_release
 from broker.offers import Offers
 from dataspace.audit.entries import FieldValue
 from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import CheckedAnswer, check_answer, status_of
+from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import receipts_of
 from dataspace.evidence.offers import RegionOffer, regions_asked
 from dataspace.evidence.recording import Recorder
@@ -28,7 +30,8 @@ from dataspace.evidence.requests import Asked, access_requests, open_request, re
 from dataspace.identity.envelopes import SigningIdentity, seal
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList
-from dataspace.policy.decisions import Decision, decide
+from dataspace.policy.decisions import decide
+from dataspace.policy.requests import AccessRequest
 from dataspace.policy.store import PolicyStore
 from dataspace.query.bind import bind_query
 from dataspace.query.combine import check_fits, combine
@@ -95,6 +98,7 @@ class Federation:
     offers: Offers
     attached: Attached
     query_seconds: float
+    archive: Archive
     # Proofs of receipts, once witnesses have cosigned; None where they do not come in time.
     proofs: Proofs | None = None
     # Raises where the broker's own log has gone without witnesses for too long.
@@ -117,7 +121,7 @@ class Federation:
                     self._decide, envelope, peer, facts, body
                 )
                 self.check_witnessed()
-                await self._record("query.forwarded", facts, body)
+                forwarded = await self._record("query.forwarded", facts, body)
             except DataspaceError as error:
                 refusal = await self._refuse(error, facts, body)
                 event = query_pb2.QueryEvent(refusal=refusal)
@@ -131,6 +135,11 @@ class Federation:
                         else:
                             heard.append(each)
                 event = await self._outcome(asked, query, heard)
+                if event.WhichOneof("event") == "release":
+                    await asyncio.to_thread(
+                        keep_release, self.archive, envelope, event.release, forwarded.index,
+                        [each for each in self.offers.all() if each.region in offers],
+                    )  # fmt: skip
         finally:
             if event is None:
                 # The caller has gone; this call may not wait any more, but it is recorded.
@@ -195,30 +204,22 @@ class Federation:
             if asked.request.explain:
                 return asked, asked.query, offers  # each node says so itself; nothing runs
             raise
-        decisions = self._decisions(asked, query, offers, moment)
+        questions = _questions(asked, query, offers, moment)
+        policies = self.policies.current()
+        self.archive.keep_policies(policies)
+        decisions = [decide(policies, question) for question in questions]
         facts |= {
             # SECURITY: only now is it certain to be a purpose, and not any text of the caller.
             "purpose": asked.request.purpose,
             "policy_sha256": decisions[0].policy_sha256,
             "rules": sorted({rule.id for decision in decisions for rule in decision.rules}),
         }
+        body["access_requests"] = [json.loads(question.to_json()) for question in questions]
         body["decisions"] = [json.loads(decision.to_json()) for decision in decisions]
         for decision in decisions:
             if not asked.request.explain:
                 decision.require()
         return asked, query, offers
-
-    def _decisions(
-        self, asked: Asked, query: Query, offers: OffersByRegion, moment: int
-    ) -> list[Decision]:
-        policies = self.policies.current()
-        return [
-            decide(policies, question)
-            for region, own in offers.items()
-            for question in access_requests(
-                asked, query, {name: each.offer for name, each in own.items()}, region, moment
-            )
-        ]
 
     async def _ask_all(
         self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], until: _Until
@@ -345,6 +346,19 @@ class Federation:
         receipt = await asyncio.to_thread(self.recorder.record, kind, now_ms(), facts, body or None)
         _LOG.info(kind, request=str(facts["request_sha256"])[:16], outcome=facts.get("outcome", ""))
         return receipt
+
+
+def _questions(
+    asked: Asked, query: Query, offers: OffersByRegion, moment: int
+) -> list[AccessRequest]:
+    """What the broker's rules are asked: each product of each region."""
+    return [
+        question
+        for region, own in offers.items()
+        for question in access_requests(
+            asked, query, {name: each.offer for name, each in own.items()}, region, moment
+        )
+    ]
 
 
 def _share_of(asked: Asked, query: Query, checked: CheckedAnswer) -> Share | None:

@@ -19,6 +19,7 @@ from dataspace.disclosure.cells import disclose
 from dataspace.disclosure.settings import strictest
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.answers import status_of
+from dataspace.evidence.archive import Archive
 from dataspace.evidence.recording import Recorder
 from dataspace.evidence.requests import Asked, access_requests, open_request, read_request
 from dataspace.identity.envelopes import SigningIdentity, seal
@@ -105,6 +106,7 @@ class Gatekeeper:
     ledger: Ledger
     recorder: Recorder
     catalogue: Catalogue
+    archive: Archive
     # Raises where this node's log has gone without witnesses for too long.
     check_witnessed: Callable[[], None] = lambda: None
 
@@ -187,6 +189,10 @@ class Gatekeeper:
         questions = access_requests(asked, query, products, self.region, moment)
         policies = self.policies.current()
         decisions = [decide(policies, question) for question in questions]
+        # What the entry names by digest stays here, or nobody could replay the decision.
+        self.archive.keep_policies(policies)
+        offers = [each.offer for each in catalogue.products.values()]
+        self.archive.keep_catalogue(catalogue.sha256.hex(), self.region, offers)
         allowed = all(each.allowed for each in decisions)
         facts.fields |= {
             "products": sorted(products),

@@ -16,7 +16,9 @@ from dataspace.audit.bodies import BodyStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.store import LogStore
 from dataspace.errors import Malformed
+from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
+from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
@@ -70,6 +72,7 @@ class Node:
             ledger=Ledger.in_file(home.path / "ledger.db"),
             recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
+            archive=Archive(home.folder("archive")),
         )
         room = RecordRoom.open(
             home,
@@ -77,6 +80,7 @@ class Node:
             gatekeeper.trust,
             claim=gatekeeper.ledger.claim,
             products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
+            others=(keeper_of(home, region, gatekeeper.recorder, gatekeeper.archive).kind(),),
         )
         return cls(home, gatekeeper, room, generations, limits)
 
@@ -145,6 +149,7 @@ class Node:
         _LOG.warning("alarm.raised", **fields)
         self.gatekeeper.recorder.record("alarm.raised", now_ms(), fields)
         return {}
+
     def _look(self, encoded: str) -> dict[str, Any]:
         """The operator's own look into the log: {"do": "audit", "request": base64}."""
         try:

@@ -52,6 +52,11 @@ class BodyStore:
 
         Raises `Unverified` if it is not what the key commits to.
         """
+        opened = self.opening(key)
+        return None if opened is None else opened[1]
+
+    def opening(self, key: str) -> tuple[bytes, bytes] | None:
+        """Salt and body, which open the commitment that is the key; as `get` otherwise."""
         try:
             data = self._path(key).read_bytes()
         except FileNotFoundError:
@@ -59,7 +64,7 @@ class BodyStore:
         salt, body = data[:SALT_BYTES], data[SALT_BYTES:]
         if len(salt) != SALT_BYTES or commitment(salt, body).hex() != key:
             raise Unverified(f"body {key} was changed", code="body-hash")
-        return body
+        return salt, body
 
     def erase(self, key: str) -> bool:
         """Remove body and salt durably; whether there was one."""

@@ -12,12 +12,14 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
+from dataspace.cli.evidence import check_writable, write_evidence
 from dataspace.cli.explaining import explain_query
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, errors, told
 from dataspace.cli.output import out, print_json, print_release, print_rows
 from dataspace.client.homes import actor_home
+from dataspace.client.release import Release
 from dataspace.client.session import QUERY_SECONDS, Catalogue, OnProgress, Session
-from dataspace.errors import Malformed
+from dataspace.errors import DataspaceError, Malformed, Unavailable
 
 _COSIGNED_SECONDS = 1.0  # for witnesses, who normally need less
 
@@ -42,18 +44,25 @@ def query(
     explain: Annotated[
         bool, typer.Option("--explain", help="tell what would be decided, and run nothing")
     ] = False,
-    evidence: Annotated[Path | None, typer.Option("--evidence", help="not there yet")] = None,
+    evidence: Annotated[
+        Path | None, typer.Option("--evidence", help="write what proves the answer to this file")
+    ] = None,
     home: HomeOption = None,
     actor: ActorOption = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Ask one SELECT of every region that offers the product.
 
-    Ctrl-C and a deadline that passes end the query at every node (exit 130 and 5).
+    Ctrl-C and a deadline that passes end the query at every node (exit 130 and 5). With
+    --evidence the answer waits up to 10 s for cosignatures; where they do not come, it is shown
+    with a note, and the file is not written.
     """
-    for name, given in (("--pooled", pooled), ("--evidence", evidence)):
-        if given:
-            raise Malformed(f"{name} is not there yet; ask without it", code="not-yet")
+    if pooled:
+        raise Malformed("--pooled is not there yet; ask without it", code="not-yet")
+    if evidence is not None:
+        if explain:
+            raise Malformed("--explain runs nothing, so there is nothing to prove", code="usage")
+        check_writable(evidence)
     if explain:
         explain_query(sql, purpose, project, actor_home(home, actor), format_)
         return
@@ -67,7 +76,25 @@ def query(
             seconds=deadline,
             cosigned_seconds=_COSIGNED_SECONDS,
         )
-    print_release(release, format_)
+        problem = _write_evidence(release, evidence)
+    written = str(evidence) if evidence is not None and problem is None else None
+    print_release(release, format_, written)
+    if isinstance(problem, Unavailable):
+        errors.print(f"note: no evidence file yet: {problem.message}")
+        errors.print(f"note: later, `gba audit export {release.id} --out {evidence}`")
+    elif problem is not None:
+        raise problem
+
+
+def _write_evidence(release: Release, file: Path | None) -> DataspaceError | None:
+    """Write the evidence asked for; why not, where it cannot be. The answer stands anyway."""
+    if file is None:
+        return None
+    try:
+        write_evidence(file, release.evidence)
+    except DataspaceError as error:
+        return error
+    return None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from dataspace.cli import (
     audit,
     auditing,
     erasing,
+    evidence,
     node,
     reconciling,
     space,
@@ -37,6 +38,8 @@ audit.app.command("reconcile")(reconciling.reconcile_logs)
 audit.app.command("subject")(subjects.subject)
 audit.app.command("erase")(erasing.erase)
 app.add_typer(trust.app, name="trust")
+app.add_typer(evidence.app, name="evidence")
+audit.app.command("export")(evidence.export)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)

@@ -47,11 +47,11 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], title: 
     out.print(table)
 
 
-def print_release(release: Release, format_: Format) -> None:
-    """A release in the form asked for."""
+def print_release(release: Release, format_: Format, evidence: str | None = None) -> None:
+    """A release in the form asked for; `evidence` is the file that proves it, if any."""
     match format_:
         case Format.JSON:
-            print_json(release.to_json())
+            print_json(release.to_json() | {"evidence": evidence})
         case Format.CSV:
             writer = csv.writer(sys.stdout)
             writer.writerow(release.answer.columns)
@@ -61,6 +61,8 @@ def print_release(release: Release, format_: Format) -> None:
                 stream.write_table(release.table)
         case Format.TABLE:
             _print_table(release)
+            if evidence:
+                out.print(f"evidence {evidence}, verified", style="dim")
 
 
 def _print_table(release: Release) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from dataspace.client.columns import arrow_table
+from dataspace.errors import Unavailable
 from dataspace.query.combine import Answer
 
 
@@ -32,6 +34,18 @@ class Release:
     request: bytes = field(repr=False)
     bundle: bytes = field(repr=False)
     types: tuple[pa.DataType | None, ...] = field(repr=False)
+    prove: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def evidence(self) -> bytes:
+        """The evidence file of this release, verified. Asks every log's owner for its part.
+
+        Waits up to 10 s while the release is not cosigned; raises `Unavailable` (code
+        `not-cosigned`) where it stays so, and where the session is closed.
+        """
+        if self.prove is None:
+            raise Unavailable("this release has no session to ask", code="evidence-session")
+        return self.prove()
 
     @property
     def hidden_cells(self) -> int | None:

@@ -23,12 +23,15 @@ from google.protobuf.message import Message
 from dataspace.channels import pinned_channel
 from dataspace.client.asking import LogAnswer, check_answers
 from dataspace.client.columns import column_types
+from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
 from dataspace.client.explanations import NodeExplanation, read_explanations
 from dataspace.client.release import NodeStatus, Release
 from dataspace.errors import KINDS, DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
 from dataspace.evidence.cosigned import check_cosigned, receipts_of
 from dataspace.evidence.offers import RegionOffer, open_offer, regions_asked
+from dataspace.evidence.pinned import pin
+from dataspace.evidence.quorum import trusted_quorum
 from dataspace.evidence.releases import CheckedRelease, check_release
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import open_envelope, seal
@@ -154,7 +157,8 @@ class Session:
         _require(checked, require)
         if cosigned is not None:
             check_cosigned(receipts_of(bundle), cosigned, self.trust)
-        return _release(query, checked, bundle, envelope, cosigned)
+        release = _release(query, checked, bundle, envelope, cosigned)
+        return replace(release, prove=lambda: self.evidence(release.id))
 
     def explain(
         self, sql: str, *, purpose: str, project: str = "", seconds: float = QUERY_SECONDS
@@ -214,6 +218,18 @@ class Session:
             raise self._failed(error) from None
         digest = hashlib.sha256(envelope.payload).digest()
         return check_answers(answers, logs, digest, self.trust, now_ms())
+
+    def evidence(self, release_id: str, *, seconds: float = WAIT_SECONDS) -> bytes:
+        """The evidence file of a release, verified; waits so long for cosignatures.
+
+        Raises `Unavailable` (`not-cosigned`) where they do not come, `Refused` where neither
+        asker nor regulator asks.
+        """
+        trust_lists = trust_lists_in(self._home.path / "trust")
+        pinned = pin(trust_lists, bytes.fromhex(self._home.config.trust_sha256))
+        return fetch_evidence(
+            self.audit, release_id, trust_lists, pinned, trusted_quorum, wait_seconds=seconds
+        )
 
     def send(self, envelope: Envelope, seconds: float = QUERY_SECONDS) -> query_pb2.ReleaseBundle:
         """Send a signed request as it is; the bundle that comes back is not yet verified."""

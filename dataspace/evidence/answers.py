@@ -17,9 +17,15 @@ from dataspace.identity.envelopes import Opened, open_envelope, payload_type_of
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import TrustList
-from dataspace.v1 import audit_pb2, query_pb2
+from dataspace.v1 import audit_pb2, evidence_pb2, query_pb2
 
-Body = query_pb2.Partial | query_pb2.Explanation | query_pb2.Refusal | audit_pb2.AuditAnswer
+Body = (
+    query_pb2.Partial
+    | query_pb2.Explanation
+    | query_pb2.Refusal
+    | audit_pb2.AuditAnswer
+    | evidence_pb2.EvidencePart
+)
 
 # What a node, or the broker for its own log, may sign as an answer, by payload type.
 BODIES: Mapping[str, type[Body]] = {
@@ -29,6 +35,7 @@ BODIES: Mapping[str, type[Body]] = {
         query_pb2.Explanation,
         query_pb2.Refusal,
         audit_pb2.AuditAnswer,
+        evidence_pb2.EvidencePart,
     )
 }
 

@@ -40,8 +40,19 @@ def check_release(
     now_ms: int,
 ) -> CheckedRelease:
     """Verify everything in a release. Raises `Unverified` naming what does not hold."""
-    release, digest = _open_release(bundle, request_sha256, trust, now_ms)
-    answers = _check_answers(bundle, release, request_sha256, audience, trust, now_ms)
+    release, digest = open_release(bundle, request_sha256, trust, now_ms)
+    times = dict.fromkeys(audience, now_ms)
+    answers = check_answers(bundle, release, request_sha256, times, trust)
+    return CheckedRelease(release, digest, recombine(query, release, answers, audience), answers)
+
+
+def recombine(
+    query: Query,
+    release: query_pb2.Release,
+    answers: Mapping[str, CheckedAnswer],
+    audience: Sequence[str],
+) -> Answer:
+    """The partials combined again. Raises `Unverified` where the broker's answer is another."""
     shares = [read_share(each.partial) for each in answers.values() if each.partial]
     answer = combine(query, shares, audience)
     if not hmac.compare_digest(answer.digest(), release.answer_sha256):
@@ -49,12 +60,13 @@ def check_release(
             "the broker's answer is not what the partials combine to; do not use it",
             code="release-answer",
         )
-    return CheckedRelease(release, digest, answer, answers)
+    return answer
 
 
-def _open_release(
+def open_release(
     bundle: query_pb2.ReleaseBundle, request_sha256: bytes, trust: TrustList, now_ms: int
 ) -> tuple[query_pb2.Release, bytes]:
+    """What a broker of the space signed and recorded for a request, and its digest."""
     at = datetime.fromtimestamp(now_ms / 1000, UTC)
     try:
         opened = open_envelope(bundle.release, query_pb2.Release, trust, at)
@@ -71,24 +83,25 @@ def _open_release(
     return opened.message, opened.payload_sha256
 
 
-def _check_answers(
+def check_answers(
     bundle: query_pb2.ReleaseBundle,
     release: query_pb2.Release,
     request_sha256: bytes,
-    audience: Sequence[str],
+    times: Mapping[str, int],
     trust: TrustList,
-    now_ms: int,
 ) -> dict[str, CheckedAnswer]:
+    """Each region's verified answer. `times` has the regions asked, and for each the moment
+    (milliseconds) as of which its signature is judged."""
     # INVARIANT: every region that was asked has an outcome, and every outcome but those of
     # `UNSIGNED`, which are shown as the broker's word, stands on bytes that the region signed.
-    if sorted(node.region for node in release.nodes) != sorted(audience):
+    if sorted(node.region for node in release.nodes) != sorted(times):
         raise Unverified(
             "the release does not account for every region asked", code="release-nodes"
         )
     by_digest: dict[bytes, CheckedAnswer] = {}
     spoken = {node.body_sha256: node.region for node in release.nodes if node.body_sha256}
     for answer, region in zip(bundle.answers, spoken.values(), strict=False):
-        checked = check_answer(answer, region, request_sha256, trust, now_ms)
+        checked = check_answer(answer, region, request_sha256, trust, times[region])
         if checked.partial is None and checked.refusal is None:
             raise Unverified(f"{region} answers with another kind than asked", code="partial-kind")
         by_digest[checked.body_sha256] = checked

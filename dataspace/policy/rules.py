@@ -58,13 +58,15 @@ class PolicySet:
     """A valid set of rules. Two sets are equal when their files' names and bytes are.
 
     `sha256` (hex) is over the lines `<SHA-256 of the file, hex>  <name>\\n` sorted by name, which
-    is what `sha256sum` prints. `rules` is keyed by id, in the order of files and lines.
+    is what `sha256sum` prints. `rules` is keyed by id, in the order of files and lines; `files`
+    are the bytes that were loaded, by name.
     """
 
     sha256: str
     rules: Mapping[str, Rule] = field(compare=False)
     engine_rules: Any = field(compare=False, repr=False)
     engine_schema: Any = field(compare=False, repr=False)
+    files: Mapping[str, bytes] = field(compare=False, repr=False)
 
 
 def load(files: Mapping[str, bytes]) -> PolicySet:
@@ -94,6 +96,7 @@ def load(files: Mapping[str, bytes]) -> PolicySet:
         rules=MappingProxyType(rules),
         engine_rules=_engine_rules(written, rules),
         engine_schema=schema,
+        files=MappingProxyType(dict(files)),
     )
 
 
