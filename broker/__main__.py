@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.admission import Admission
@@ -23,6 +24,7 @@ from broker.service import BrokerService
 from broker.witnesses import Witnesses
 from broker.witnessing import Witnessing
 from dataspace.audit.bodies import BodyStore
+from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
@@ -40,6 +42,8 @@ from dataspace.policy.store import PolicyStore
 from dataspace.processes import configure_logs, die, write_state
 from dataspace.record_room import RecordRoom
 from dataspace.v1 import broker_pb2_grpc
+
+_LOG = structlog.get_logger("broker")
 
 _GRACE_SECONDS = 1.0
 _WORKERS = 32  # most of them wait for the log, and share its flushes
@@ -75,7 +79,7 @@ def open_federation(home: PartyHome) -> Federation:
     )
 
 
-def open_witnessing(home: PartyHome, federation: Federation) -> Witnessing:
+def open_witnessing(home: PartyHome, federation: Federation, cosigned: CosignedStore) -> Witnessing:
     """The broker's part in witnessing: copies of the nodes' logs, and its own log's cosigner."""
     trust, witnesses = federation.trust, Witnesses()
     logs = {log.owner: log for log in trust.logs if log.owner in trust.regions}
@@ -90,12 +94,17 @@ def open_witnessing(home: PartyHome, federation: Federation) -> Witnessing:
         return reply.status, reply.body
 
     quorum = quorum_of(trust, federation.recorder.origin)
-    cosigner = Cosigner(federation.recorder.log, quorum, ask)
+    log = federation.recorder.log
+    cosigner = Cosigner(log, quorum, ask, _on_refusal, cosigned.keep)
     witnessing = Witnessing(witnesses, mirrors, quorums, cosigner)
     federation.proofs = witnessing.proofs
     grace = home.config.witness_grace_seconds
     federation.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
     return witnessing
+
+
+def _on_refusal(witness: str, status: int) -> None:
+    _LOG.warning("witness.refused", witness=witness, status=status)
 
 
 def serve_logs(
@@ -115,14 +124,15 @@ async def serve(home: PartyHome) -> None:
     run_folder = home.folder("run")
     write_state(run_folder, stage="starting")
     federation = open_federation(home)
-    witnessing = open_witnessing(home, federation)
+    cosigned = CosignedStore(home.folder("cosigned"))
+    witnessing = open_witnessing(home, federation, cosigned)
     room = RecordRoom.open(
         home,
         federation.recorder,
         lambda: federation.trust,
         # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
         claim=lambda _key, _expires_ms, _now_ms: None,
-        others=(keeper_of(home, BROKER, federation.recorder, federation.archive).kind(),),
+        others=(keeper_of(BROKER, federation.recorder, federation.archive, cosigned).kind(),),
     )
     relay = Relay(room.desk, federation.attached, room.kinds)
     admission = Admission(home.config.waiting_queries, time.monotonic)

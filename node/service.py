@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import DecodeError
 
 from dataspace.audit.bodies import BodyStore
+from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.store import LogStore
 from dataspace.errors import Malformed
@@ -47,6 +48,7 @@ class Node:
     room: RecordRoom
     generations: Generations
     limits: Limits
+    cosigned: CosignedStore
 
     @classmethod
     def open(cls, home: PartyHome) -> Node:
@@ -74,15 +76,16 @@ class Node:
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
         )
+        cosigned = CosignedStore(home.folder("cosigned"))
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
             gatekeeper.trust,
             claim=gatekeeper.ledger.claim,
             products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
-            others=(keeper_of(home, region, gatekeeper.recorder, gatekeeper.archive).kind(),),
+            others=(keeper_of(region, gatekeeper.recorder, gatekeeper.archive, cosigned).kind(),),
         )
-        return cls(home, gatekeeper, room, generations, limits)
+        return cls(home, gatekeeper, room, generations, limits, cosigned)
 
     async def run(self) -> None:
         """Serve until a signal."""
@@ -96,7 +99,7 @@ class Node:
         log = self.gatekeeper.recorder.log
         witnessing = Witnessing(log)
         quorum = quorum_of(self.gatekeeper.trust(), self.home.config.log_origin)
-        cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal)
+        cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal, self.cosigned.keep)
         grace = self.home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
         handlers = self.room.handlers()

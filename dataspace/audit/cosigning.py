@@ -28,19 +28,22 @@ _AGAIN_SECONDS = 1.0  # before those that did not answer are asked again
 # What a witness answers to a request: an HTTP status of C2SP tlog-witness, and a body.
 Ask = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]
 Refusal = Callable[[str, int], None]
+Keep = Callable[[str, int], None]
 
 
 @dataclass
 class Cosigner:
     """One log's way to its witnesses. `ask` carries a request to the one named.
 
-    `on_refusal(witness, status)` hears of every answer that is no cosignature.
+    `on_refusal(witness, status)` hears of every answer that is no cosignature, `on_cosigned`
+    of every checkpoint that a quorum cosigned, and when (milliseconds since 1970).
     """
 
     log: LogStore
     quorum: Quorum
     ask: Ask
     on_refusal: Refusal = lambda _, __: None
+    on_cosigned: Keep = lambda _, __: None
     _seen: dict[str, int] = field(default_factory=dict)  # sizes, by witness
     _uncosigned: tuple[int, int] = (-1, 0)  # an index, and when its entry was made
 
@@ -150,9 +153,10 @@ class Cosigner:
         """Keep a checkpoint with cosignatures, if a quorum's are among them."""
         try:
             cosigned = add_cosignatures(text, lines)
-            self.quorum.check(cosigned)
+            found = self.quorum.check(cosigned)
         except DataspaceError:
             return False
+        self.on_cosigned(cosigned, found.at_s * 1000)
         self.log.attach_cosignatures(cosigned)
         return True
 

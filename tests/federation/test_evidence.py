@@ -1,27 +1,24 @@
-"""Evidence of what a running space answered: real nodes and logs, the test's own witnesses."""
+"""Evidence of what a running space answered: real nodes, logs and witnesses."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dataspace.audit.cosigned_store import CosignedStore
-from dataspace.audit.reader import DirectoryReader
 from dataspace.cli.supervising import start_party
 from dataspace.client import connect
 from dataspace.client.evidence import fetch_evidence, trust_lists_in
 from dataspace.errors import Refused
 from dataspace.evidence.pinned import pin
+from dataspace.evidence.quorum import trusted_quorum
 from dataspace.evidence.verification import verify_evidence
 from dataspace.home import PartyHome
 from dataspace.identity.names import REGIONS
 from tests.federation.copies import running_copy
 from tests.federation.processes import await_ready, stop
 from tests.spaces import Space
-from tests.unit.evidence.witnesses import cosign, quorum
 
 SQL = "SELECT sex, count(distinct person) AS n FROM patients GROUP BY sex"
 JOINED = """SELECT p.sex, avg(o.value) AS mean FROM patients p
@@ -34,30 +31,21 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
         yield running
 
 
-def witness(space: Space) -> None:
-    """Two regions cosign every log as it stands."""
-    now_ms = time.time_ns() // 1_000_000
-    for owner in ("broker", *REGIONS):
-        note = DirectoryReader(space.home / owner / "log").checkpoint()
-        others = [each for each in REGIONS if each != owner]
-        store = CosignedStore(space.home / owner / "cosigned")
-        store.keep(cosign(note, others, now_ms), now_ms)
-
-
 def exported(space: Space, actor: str, release_id: str) -> bytes:
     home = PartyHome(space.home / "actors" / actor.replace("/", "-"))
     lists = trust_lists_in(home.path / "trust")
     pinned = pin(lists, bytes.fromhex(home.config.trust_sha256))
     with connect(space.home, actor) as session:
-        data = fetch_evidence(session.audit, release_id, lists, pinned, quorum, wait_seconds=0)
-    assert verify_evidence(data, pinned, quorum).failed is None
+        data = fetch_evidence(
+            session.audit, release_id, lists, pinned, trusted_quorum, wait_seconds=10
+        )
+    assert verify_evidence(data, pinned, trusted_quorum).failed is None
     return data
 
 
 @pytest.mark.parametrize("sql", [SQL, JOINED])
 def test_a_release_is_proved_by_who_asked_and_by_its_regulator(space: Space, sql: str) -> None:
     release = space.query(sql).json["release"]
-    witness(space)
     mine = exported(space, "hongkong/researcher", release)
     assert exported(space, "hongkong/regulator", release) == mine
 
@@ -72,7 +60,6 @@ def test_an_answer_that_a_region_refuses_is_proved_with_its_refusal(space: Space
         (folder / "space.cedar").write_text(rule)
     told = {node["region"]: node["status"] for node in ran.json["nodes"]}
     assert told["macao"] == "refused", told
-    witness(space)
     exported(space, "hongkong/researcher", ran.json["release"])
 
 
@@ -85,7 +72,6 @@ def test_a_region_that_was_away_is_in_the_evidence_by_the_brokers_word(space: Sp
         await_ready(space)
     told = {node["region"]: node["status"] for node in ran.json["nodes"]}
     assert told["guangzhou"] == "unreachable"
-    witness(space)
     exported(space, "hongkong/researcher", ran.json["release"])
 
 
@@ -96,7 +82,6 @@ def test_evidence_outlives_new_rules_and_new_data(space: Space) -> None:
     (folder / "space.cedar").write_text(rule + "\n// counsel looked at this\n")
     try:
         later = space.query(SQL).json["release"]
-        witness(space)
         exported(space, "hongkong/researcher", release)
         exported(space, "hongkong/researcher", later)
     finally:
@@ -106,7 +91,6 @@ def test_evidence_outlives_new_rules_and_new_data(space: Space) -> None:
 @pytest.mark.parametrize("actor", ["hongkong/clinician", "macao/researcher", "macao/regulator"])
 def test_others_are_refused_by_rule(space: Space, actor: str) -> None:
     release = space.query(SQL).json["release"]
-    witness(space)
     with pytest.raises(Refused) as caught:
         exported(space, actor, release)
     assert caught.value.rule == "evidence-regulator"
@@ -114,7 +98,6 @@ def test_others_are_refused_by_rule(space: Space, actor: str) -> None:
 
 def test_every_look_is_recorded_before_it_is_answered(space: Space) -> None:
     release = space.query(SQL).json["release"]
-    witness(space)
     before = {owner: kinds(space.home / owner) for owner in ("broker", *REGIONS)}
     exported(space, "hongkong/researcher", release)
     for owner in ("broker", *REGIONS):
