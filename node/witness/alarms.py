@@ -49,9 +49,9 @@ class Alarms:
             if told.exists():
                 continue
             try:
-                reply = ask_locally(
-                    self._node, {"do": "alarm", "alarm": json.loads(file.read_text())}
-                )
+                kept = json.loads(file.read_text())
+                alarm = {"rule": kept["rule"], "origin": kept["origin"], "sha256": file.stem}
+                reply = ask_locally(self._node, {"do": "alarm", "alarm": alarm})
             except DataspaceError as error:
                 _LOG.warning("alarm.untold", code=error.code)
                 return
