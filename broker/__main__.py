@@ -104,7 +104,9 @@ async def serve(home: PartyHome) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    sweeping = asyncio.create_task(room.keep_sweeping())
     await stop.wait()
+    sweeping.cancel()
     stopping = asyncio.create_task(server.stop(_GRACE_SECONDS))
     await asyncio.sleep(0)  # from here on no call begins, and no node attaches again
     federation.attached.close()

@@ -59,6 +59,7 @@ class PartyConfig(BaseModel):
     query_seconds: float = 30.0
     running_queries: int = 4
     waiting_queries: int = 64
+    body_days: int = Field(default=3650, ge=0)  # how long bodies of entries are kept; 0: always
 
 
 @dataclass(frozen=True)

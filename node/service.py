@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import signal
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import DecodeError
 
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
@@ -21,6 +23,7 @@ from dataspace.identity.keystore import load_private_key
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
+from dataspace.v1 import audit_pb2
 from node import admin
 from node.attachment import Attachment
 from node.catalogue import open_catalogue
@@ -91,6 +94,7 @@ class Node:
         attachment = Attachment(self.home, self.gatekeeper, on_change, handlers)
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
         task = asyncio.create_task(attachment.run())
+        sweeping = asyncio.create_task(self.room.keep_sweeping())
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,6 +104,7 @@ class Node:
         local.close()
         admin.forget(run_folder)
         task.cancel()
+        sweeping.cancel()
         await asyncio.to_thread(self.room.close)
         self.gatekeeper.recorder.log.close()
         write_state(run_folder, stage="stopped")
@@ -113,9 +118,31 @@ class Node:
                     "generation": self.gatekeeper.catalogue.generation,
                     "log_size": self.gatekeeper.recorder.log.size,
                 }
+            case "audit":
+                return await asyncio.to_thread(self._look, str(request.get("request")))
+            case "erase":
+                return await asyncio.to_thread(self._erase, request)
             case "publish":
                 return await self._publish(str(request.get("generation")), attachment)
         raise Malformed("there is no such thing to do", code="admin")
+
+    def _look(self, encoded: str) -> dict[str, Any]:
+        """The operator's own look into the log: {"do": "audit", "request": base64}."""
+        try:
+            asked = audit_pb2.AuditRequest.FromString(base64.b64decode(encoded, validate=True))
+        except (ValueError, DecodeError):
+            raise Malformed("send an AuditRequest in base64", code="admin") from None
+        answer = self.room.look_locally(asked)
+        return {"answer": base64.b64encode(answer.SerializeToString()).decode()}
+
+    def _erase(self, request: dict[str, Any]) -> dict[str, Any]:
+        """{"do": "erase", "before_ms": …} or {"do": "erase", "entry": …}."""
+        before, entry = request.get("before_ms"), request.get("entry")
+        if isinstance(before, int) and entry is None:
+            return {"erased": self.room.retention.erase_before(before, "operator")}
+        if isinstance(entry, int) and before is None:
+            return {"erased": self.room.retention.erase_entry(entry)}
+        raise Malformed("say which bodies: before_ms, or entry", code="admin")
 
     async def _publish(self, name: str, attachment: Attachment) -> dict[str, Any]:
         """Offer a built generation to the space; take it only if the space does."""

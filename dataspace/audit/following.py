@@ -184,10 +184,10 @@ class Follower:
 
 
 def read_body(bodies: BodyStore, key: str) -> dict[str, object] | None:
-    """A body as an object; None where it is erased, changed, or none that can be searched."""
+    """A body as an object: None where it is erased, empty where it is none that can be read."""
     try:
         data = bodies.get(key)
         body = json.loads(data) if data is not None else None
     except (DataspaceError, ValueError):
-        return None
-    return body if isinstance(body, dict) else None
+        return {}
+    return body if isinstance(body, dict) or body is None else {}

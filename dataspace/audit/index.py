@@ -24,6 +24,7 @@ from dataspace.errors import Unavailable
 
 VERSION = 1
 BLOCK = 256
+_OF_KIND = {"kind": 0, "family": 1}
 _MAX_VALUE = 512  # characters of a value that are searched
 
 Reader: TypeAlias = Callable[[Mapping[str, object]], Iterable[str]]
@@ -55,21 +56,21 @@ class Column:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns in order; `kind` is always there. `sha256` tells one set from another."""
+    """The columns in order; `kind`, and its first word as `family`, are always there."""
 
     columns: tuple[Column, ...]
 
     @property
     def sha256(self) -> str:
-        """Of the columns' names and places, and of the file's form."""
+        """Tells one set of columns, and one form of the file, from another."""
         names = [f"{each.name}:{each.of_body}" for each in self.columns]
         return hashlib.sha256("\n".join([str(VERSION), *names]).encode()).hexdigest()
 
     def place(self, name: str) -> tuple[int, bool]:
         """A column's number, and whether it is of the body."""
-        if name == "kind":
-            return 0, False
-        for number, each in enumerate(self.columns, 1):
+        if name in _OF_KIND:
+            return _OF_KIND[name], False
+        for number, each in enumerate(self.columns, len(_OF_KIND)):
             if each.name == name:
                 return number, each.of_body
         raise KeyError(name)
@@ -143,7 +144,11 @@ class AuditIndex:
             run.executemany("INSERT OR IGNORE INTO body_postings VALUES (?, ?, ?)", of_bodies)
             run.executemany(
                 "INSERT INTO bodies VALUES (?, ?, ?)",
-                [(e.index, e.body_key, e.at_ms) for e in entries if e.body and e.body_key],
+                [
+                    (e.index, e.body_key, e.at_ms)
+                    for e in entries
+                    if e.body is not None and e.body_key
+                ],
             )
             run.execute("INSERT OR REPLACE INTO meta VALUES ('leaf', ?)", (last_leaf,))
         self._size = entries[-1].index + 1
@@ -187,8 +192,9 @@ class AuditIndex:
         self, entries: Sequence[Indexed]
     ) -> tuple[list[tuple[int, str, int]], list[tuple[int, str, int]]]:
         postings: list[tuple[int, str, int]] = [(0, each.kind, each.index) for each in entries]
+        postings += [(1, each.kind.partition(".")[0], each.index) for each in entries]
         of_bodies: list[tuple[int, str, int]] = []
-        for number, column in enumerate(self.columns.columns, 1):
+        for number, column in enumerate(self.columns.columns, len(_OF_KIND)):
             target = of_bodies if column.of_body else postings
             for each in entries:
                 source = each.body if column.of_body else each.fields

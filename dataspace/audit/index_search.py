@@ -19,12 +19,14 @@ class Search:
     """What to find. `size` is the log's size as of the request: nothing beyond is looked at.
 
     `next` is where an earlier page ended: the first index to look at, or with `newest_first`
-    the first not to look at; None begins anew. `terms` are columns and the value of each.
+    the first not to look at; None begins anew. `terms` are columns and the value that each has,
+    `without` those that it has not.
     """
 
     size: int
     limit: int
     terms: Mapping[str, str] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
     from_ms: int = 0
     until_ms: int = 2**62
     newest_first: bool = False
@@ -57,7 +59,8 @@ def find(
     """The page of a search."""
     low, high = _range(reading, search, block)
     terms = _by_rarity(reading, search, place)
-    statement, values = _statement(terms, newest_first=search.newest_first)
+    without = [_Term(*_place(place, name), value, 0) for name, value in search.without.items()]
+    statement, values = _statement(terms, without, newest_first=search.newest_first)
     times = [search.from_ms, search.until_ms]
     found = [
         int(row[0])
@@ -78,7 +81,7 @@ def count(
 ) -> int:
     """How many entries a search finds in all."""
     low, high = _range(reading, search, block)
-    statement, values = _statement(_by_rarity(reading, search, place), newest_first=False)
+    statement, values = _statement(_by_rarity(reading, search, place), [], newest_first=False)
     times = [search.from_ms, search.until_ms]
     (found,) = reading.execute(
         f"SELECT count(*) FROM ({statement})", [low, high, *times, *values, -1]
@@ -90,7 +93,7 @@ def _by_rarity(
     reading: sqlite3.Connection, search: Search, place: Callable[[str], tuple[int, bool]]
 ) -> list[_Term]:
     return sorted(
-        (_term(reading, *place(name), value) for name, value in search.terms.items()),
+        (_term(reading, *_place(place, name), value) for name, value in search.terms.items()),
         key=lambda term: term.frequency,
     )
 
@@ -109,8 +112,12 @@ def _range(reading: sqlite3.Connection, search: Search, block: int) -> tuple[int
     return (low, min(high, search.next)) if search.newest_first else (max(low, search.next), high)
 
 
-def _term(reading: sqlite3.Connection, column: int, of_body: bool, value: str) -> _Term:
-    table = "body_postings" if of_body else "postings"
+def _place(place: Callable[[str], tuple[int, bool]], name: str) -> tuple[str, int]:
+    column, of_body = place(name)
+    return ("body_postings" if of_body else "postings"), column
+
+
+def _term(reading: sqlite3.Connection, table: str, column: int, value: str) -> _Term:
     (frequency,) = reading.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE col = ? AND value = ? LIMIT {_ENOUGH})",
         (column, value),
@@ -118,27 +125,27 @@ def _term(reading: sqlite3.Connection, column: int, of_body: bool, value: str) -
     return _Term(table, column, value, frequency)
 
 
-def _statement(terms: list[_Term], *, newest_first: bool) -> tuple[str, list[object]]:
+def _statement(
+    terms: list[_Term], without: list[_Term], *, newest_first: bool
+) -> tuple[str, list[object]]:
     order = "DESC" if newest_first else "ASC"
-    if not terms:
-        return (
-            "SELECT idx FROM entries WHERE idx >= ? AND idx < ? AND at_ms >= ? AND at_ms < ? "
-            f"ORDER BY idx {order} LIMIT ?",
-            [],
-        )
-    driver, *others = terms
-    values: list[object] = [driver.column, driver.value]
+    values: list[object] = []
+    # CROSS JOIN keeps SQLite from choosing another driver.
+    source, driven = "entries e", ""
+    if terms:
+        source = f"{terms[0].table} d CROSS JOIN entries e ON e.idx = d.idx"
+        driven = " AND d.col = ? AND d.value = ?"
+        values += [terms[0].column, terms[0].value]
+    at = "d" if terms else "e"
     looked_up = ""
-    for each in others:
+    for wanted, each in [*((True, t) for t in terms[1:]), *((False, t) for t in without)]:
         looked_up += (
-            f" AND EXISTS (SELECT 1 FROM {each.table} o "
-            "WHERE o.col = ? AND o.value = ? AND o.idx = d.idx)"
+            f" AND {'' if wanted else 'NOT '}EXISTS (SELECT 1 FROM {each.table} o "
+            f"WHERE o.col = ? AND o.value = ? AND o.idx = {at}.idx)"
         )
         values += [each.column, each.value]
     return (
-        # CROSS JOIN keeps SQLite from choosing another driver.
-        f"SELECT d.idx FROM {driver.table} d CROSS JOIN entries e ON e.idx = d.idx "
-        "WHERE d.idx >= ? AND d.idx < ? AND e.at_ms >= ? AND e.at_ms < ? "
-        f"AND d.col = ? AND d.value = ?{looked_up} ORDER BY d.idx {order} LIMIT ?",
+        f"SELECT {at}.idx FROM {source} WHERE {at}.idx >= ? AND {at}.idx < ? "
+        f"AND e.at_ms >= ? AND e.at_ms < ?{driven}{looked_up} ORDER BY {at}.idx {order} LIMIT ?",
         values,
     )

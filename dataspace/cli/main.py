@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from dataspace import __version__
-from dataspace.cli import asking, audit, evidence, node, space, trust
+from dataspace.cli import (
+    asking,
+    audit,
+    auditing,
+    erasing,
+    evidence,
+    node,
+    reconciling,
+    space,
+    subjects,
+    trust,
+)
 from dataspace.cli.demo import demo
 
 app = typer.Typer(
@@ -20,6 +31,12 @@ app = typer.Typer(
 app.add_typer(space.app, name="space")
 app.add_typer(node.app, name="node")
 app.add_typer(audit.app, name="audit")
+audit.app.command("search")(auditing.search)
+audit.app.command("tail")(auditing.tail)
+audit.app.command("show")(auditing.show)
+audit.app.command("reconcile")(reconciling.reconcile_logs)
+audit.app.command("subject")(subjects.subject)
+audit.app.command("erase")(erasing.erase)
 app.add_typer(trust.app, name="trust")
 app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)

@@ -11,15 +11,17 @@ import heapq
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dataspace.audit.entries import Entry
 from dataspace.audit.merkle import leaf_hash
 from dataspace.client.asking import LogAnswer
 from dataspace.client.session import Session
-from dataspace.errors import Malformed, Unverified
+from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.evidence.looks import metadata
 from dataspace.identity.names import REGIONS
 from dataspace.identity.trusted import BROKER
+from dataspace.local_socket import ask_locally
 from dataspace.v1 import audit_pb2
 
 LOGS = tuple(sorted((BROKER, *REGIONS)))
@@ -72,6 +74,36 @@ def search_logs(
     merged = _in_time(bodies, shown, newest_first=search.newest_first)
     more = any(body.more or shown.get(log, 0) < len(body.entries) for log, body in bodies.items())
     return AuditPage(tuple(merged), answers, more, write_cursor(places))
+
+
+def search_locally(
+    run_folder: Path, search: audit_pb2.AuditSearch, region: str, purpose: str, cursor: str = ""
+) -> AuditPage:
+    """An operator's page of the own node's log, over its local socket."""
+    asked = audit_pb2.AuditSearch()
+    asked.CopyFrom(search)
+    asked.cursors.extend(
+        audit_pb2.AuditCursor(log=log, next=place) for log, place in read_cursor(cursor).items()
+    )
+    request = audit_pb2.AuditRequest(purpose=purpose, logs=[region], search=asked)
+    answer = _ask_locally(run_folder, request)
+    entries = tuple(Seen(region, entry) for entry in answer.entries)
+    return AuditPage(entries, (), answer.more, write_cursor({region: answer.next}))
+
+
+def show_locally(run_folder: Path, region: str, index: int, purpose: str) -> audit_pb2.AuditEntry:
+    """One entry of the own node's log, over its local socket."""
+    show = audit_pb2.AuditShow(index=index)
+    request = audit_pb2.AuditRequest(purpose=purpose, logs=[region], show=show)
+    return _ask_locally(run_folder, request).entries[0]
+
+
+def _ask_locally(run_folder: Path, request: audit_pb2.AuditRequest) -> audit_pb2.AuditAnswer:
+    encoded = base64.b64encode(request.SerializeToString()).decode()
+    reply = ask_locally(run_folder, {"do": "audit", "request": encoded})
+    if reply is None:
+        raise Unavailable("the node does not run; see `gba space status`", code="node-absent")
+    return audit_pb2.AuditAnswer.FromString(base64.b64decode(reply["answer"]))
 
 
 def show_entry(session: Session, log: str, index: int, purpose: str) -> audit_pb2.AuditEntry:

@@ -17,7 +17,7 @@ from dataspace.audit.following import CONTEXT, Follower, Log, read_body
 from dataspace.audit.index_search import Search
 from dataspace.errors import DataspaceError, Malformed
 from dataspace.evidence.desk import Made, RequestKind
-from dataspace.evidence.looks import ACCESS_KINDS, SUBJECT_TAGS, metadata, sight_of
+from dataspace.evidence.looks import ACCESS_KINDS, SUBJECT_TAGS, Sight, metadata, sight_of
 from dataspace.evidence.subjects import Document
 from dataspace.identity.envelopes import Opened
 from dataspace.v1 import audit_pb2
@@ -58,9 +58,15 @@ class Auditing:
         """The answer to a verified question; raises what refuses it."""
         request, asker = opened.message, opened.signer.uri
         sight = sight_of(asker, self.owner, request)
+        return self.look(request, opened.payload_sha256, sight, now_ms)
+
+    def look(
+        self, request: audit_pb2.AuditRequest, request_sha256: bytes, sight: Sight, now_ms: int
+    ) -> Made:
+        """What is seen of a question that may be asked."""
         size = self.log.size
         answer = audit_pb2.AuditAnswer(
-            request_sha256=opened.payload_sha256,
+            request_sha256=request_sha256,
             region=self.owner,
             origin=self.origin,
             log_size=size,
@@ -71,7 +77,7 @@ class Auditing:
         match question:
             case "search":
                 self._search(request.search, size, answer, whole=sight.whole)
-                context["filter"] = _filter_of(request.search)
+                context["filter"] = {**self._terms(request.search), **_times(request.search)}
             case "show":
                 answer.entries.append(self._entry(_index(request.show, size), whole=sight.whole))
                 context["index"] = request.show.index
@@ -105,7 +111,8 @@ class Auditing:
             Search(
                 size=size,
                 limit=search.limit,
-                terms=_terms(search),
+                terms=self._terms(search),
+                without={"family": "audit"} if search.without_looks else {},
                 from_ms=search.from_ms,
                 until_ms=search.until_ms or 2**62,
                 newest_first=search.newest_first,
@@ -136,14 +143,26 @@ class Auditing:
                 shown.body_json = "" if body is None else body.decode()
         return shown
 
+    def _terms(self, search: audit_pb2.AuditSearch) -> dict[str, str]:
+        terms = {name: str(getattr(search, name)) for name in _TERMS if getattr(search, name)}
+        if search.request_sha256:
+            terms["request_sha256"] = search.request_sha256.hex()
+        if search.document_number:
+            terms[SUBJECT_TAGS] = self._tag(search.document_kind, search.document_number)
+        return terms
+
+    def _tag(self, kind: str, number: str) -> str:
+        # INVARIANT: a document is read here and turned into its tag; nothing keeps it.
+        if self.tag is None:
+            raise Malformed(f"{self.owner} holds no records of people", code="no-subjects")
+        return self.tag(Document.of(kind, number))
+
     def _accesses(
         self, asked: audit_pb2.AuditSubject, size: int, answer: audit_pb2.AuditAnswer
     ) -> list[str]:
         """Fills in who looked at a person's records; the person's tag, for the look's body."""
         document = Document.of(asked.document_kind, asked.document_number)
-        if self.tag is None:
-            raise Malformed(f"{self.owner} holds no records of people", code="no-subjects")
-        tag = self.tag(document)
+        tag = self._tag(asked.document_kind, asked.document_number)
         self.follower.wait_for(size, CATCH_UP_SECONDS)
         answer.accesses.SetInParent()
         for kind in ACCESS_KINDS:
@@ -180,18 +199,10 @@ def _index(show: audit_pb2.AuditShow, size: int) -> int:
     return show.index
 
 
-def _terms(search: audit_pb2.AuditSearch) -> dict[str, str]:
-    terms = {name: str(getattr(search, name)) for name in _TERMS if getattr(search, name)}
-    if search.request_sha256:
-        terms["request_sha256"] = search.request_sha256.hex()
-    return terms
-
-
-def _filter_of(search: audit_pb2.AuditSearch) -> dict[str, object]:
-    times = {
+def _times(search: audit_pb2.AuditSearch) -> dict[str, object]:
+    return {
         name: getattr(search, name) for name in ("from_ms", "until_ms") if getattr(search, name)
     }
-    return {**_terms(search), **times}
 
 
 def body_of(entry: audit_pb2.AuditEntry) -> dict[str, object] | None:

@@ -56,11 +56,11 @@ def sight_of(asker: ActorUri, owner: str, request: audit_pb2.AuditRequest) -> Si
     whole = asker.region == owner
     search = request.search
     # SECURITY: searching by what must not be seen would tell it.
-    if not whole and (search.actor or search.member):
+    if not whole and (search.actor or search.member or search.document_number):
         raise _refused(
             OWN_REGION,
             OWN_REGION_BASIS,
-            f"actor and member are searched in the own region's log alone; ask with --log "
+            f"actor, member and person are searched in the own region's log alone; ask with --log "
             f"{asker.region}",
         )
     return Sight(whole, OWN_REGION)
@@ -142,7 +142,6 @@ COLUMNS: Final = Columns(
         _field("actor_region", "region"),
         _field("actor_role", "role"),
         _field("request_sha256"),
-        _field("alarm"),
         Column("actor", True, lambda body: [_text(body.get("actor"))]),
         Column("member", True, _member),
         Column(SUBJECT_TAGS, True, lambda body: _texts(body.get(SUBJECT_TAGS))),

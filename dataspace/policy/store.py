@@ -16,7 +16,7 @@ from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.policy.rules import PolicySet, load
 from dataspace.policy.tables import DecisionTable, parse_table
 
-_NOT_RULES: Final = frozenset({"README.md", "__init__.py", "__pycache__", "tests"})
+_NOT_RULES: Final = frozenset({"README.md", "__init__.py", "__pycache__", "tests", "alarms.toml"})
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _TRIES: Final = 3
 

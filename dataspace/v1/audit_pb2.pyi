@@ -27,7 +27,7 @@ class AuditRequest(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., purpose: _Optional[str] = ..., logs: _Optional[_Iterable[str]] = ..., search: _Optional[_Union[AuditSearch, _Mapping]] = ..., show: _Optional[_Union[AuditShow, _Mapping]] = ..., subject: _Optional[_Union[AuditSubject, _Mapping]] = ...) -> None: ...
 
 class AuditSearch(_message.Message):
-    __slots__ = ("from_ms", "until_ms", "kind", "actor", "member", "region", "role", "purpose", "product", "rule", "outcome", "code", "request_sha256", "limit", "newest_first", "cursors")
+    __slots__ = ("from_ms", "until_ms", "kind", "actor", "member", "region", "role", "purpose", "product", "rule", "outcome", "code", "request_sha256", "limit", "newest_first", "document_kind", "document_number", "without_looks", "cursors")
     FROM_MS_FIELD_NUMBER: _ClassVar[int]
     UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,9 @@ class AuditSearch(_message.Message):
     REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIRST_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_KIND_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_LOOKS_FIELD_NUMBER: _ClassVar[int]
     CURSORS_FIELD_NUMBER: _ClassVar[int]
     from_ms: int
     until_ms: int
@@ -59,8 +62,11 @@ class AuditSearch(_message.Message):
     request_sha256: bytes
     limit: int
     newest_first: bool
+    document_kind: str
+    document_number: str
+    without_looks: bool
     cursors: _containers.RepeatedCompositeFieldContainer[AuditCursor]
-    def __init__(self, from_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., kind: _Optional[str] = ..., actor: _Optional[str] = ..., member: _Optional[str] = ..., region: _Optional[str] = ..., role: _Optional[str] = ..., purpose: _Optional[str] = ..., product: _Optional[str] = ..., rule: _Optional[str] = ..., outcome: _Optional[str] = ..., code: _Optional[str] = ..., request_sha256: _Optional[bytes] = ..., limit: _Optional[int] = ..., newest_first: _Optional[bool] = ..., cursors: _Optional[_Iterable[_Union[AuditCursor, _Mapping]]] = ...) -> None: ...
+    def __init__(self, from_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., kind: _Optional[str] = ..., actor: _Optional[str] = ..., member: _Optional[str] = ..., region: _Optional[str] = ..., role: _Optional[str] = ..., purpose: _Optional[str] = ..., product: _Optional[str] = ..., rule: _Optional[str] = ..., outcome: _Optional[str] = ..., code: _Optional[str] = ..., request_sha256: _Optional[bytes] = ..., limit: _Optional[int] = ..., newest_first: _Optional[bool] = ..., document_kind: _Optional[str] = ..., document_number: _Optional[str] = ..., without_looks: _Optional[bool] = ..., cursors: _Optional[_Iterable[_Union[AuditCursor, _Mapping]]] = ...) -> None: ...
 
 class AuditCursor(_message.Message):
     __slots__ = ("log", "next")

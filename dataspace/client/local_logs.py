@@ -1,0 +1,48 @@
+"""Entries of the logs in a space's directories, offline. Rim: reads files.
+
+Each log is held against its signed checkpoint before an entry of it is believed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dataspace.audit.checkpoints import verify_checkpoint
+from dataspace.audit.entries import Entry
+from dataspace.audit.merkle import Frontier, leaf_hash
+from dataspace.audit.notes import parse_vkey
+from dataspace.audit.reader import DirectoryReader
+from dataspace.audit.tiles import decode_bundle, tiles_of
+from dataspace.errors import Unavailable, Unverified
+from dataspace.evidence.looks import metadata
+from dataspace.evidence.reconciling import Line
+from dataspace.home import CONFIG, PartyHome
+
+
+def read_lines(home: Path, logs: tuple[str, ...], now_ms: int) -> list[Line]:
+    """Every entry of the logs named, as codes. Raises `Unverified` where one does not hold."""
+    return [line for log in logs for line in _lines_of(home / log, log, now_ms)]
+
+
+def _lines_of(directory: Path, owner: str, now_ms: int) -> list[Line]:
+    if not (directory / CONFIG).is_file():
+        raise Unavailable(f"{directory.parent} holds no party {owner}", code="home-missing")
+    home = PartyHome(directory)
+    listed = home.trust(now_ms).logs_of(owner)
+    if not listed:
+        raise Unverified(f"the trust list names no log of {owner}", code="log")
+    reader = DirectoryReader(directory / "log")
+    checkpoint = verify_checkpoint(reader.checkpoint(), parse_vkey(listed[0].vkey))
+    frontier, lines = Frontier(), []
+    for tile in tiles_of(checkpoint.size):
+        if tile.level is not None:
+            continue
+        for data in decode_bundle(tile, reader.read(tile)):
+            lines.append(Line(owner, metadata(frontier.size, Entry.from_bytes(data))))
+            frontier.append(leaf_hash(data))
+    if frontier.root() != checkpoint.root:
+        raise Unverified(
+            f"the log of {owner} does not verify: its entries are not those of its checkpoint",
+            code="log-root",
+        )
+    return lines
