@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers test-long check format proto docs lock clean
+.PHONY: help setup demo test test-containers test-long bench check format proto docs lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "%-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ test-containers: setup ## four containers answer one query (needs a container en
 
 test-long: setup ## soak, kill loops, benchmarks
 	@$(BIN)/python -m pytest -m long
+
+bench: setup ## how fast a log acknowledges and a space answers, on this machine
+	@$(BIN)/python -m tests.bench.append_rate
+	@echo
+	@$(BIN)/python -m tests.bench.query_load --seconds 8
 
 check: setup ## format, lint, strict types, import contracts, generated code current
 	@$(BIN)/ruff format --check .

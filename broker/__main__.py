@@ -15,14 +15,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from broker.admission import Admission
 from broker.attached import Attached
 from broker.federation import Federation, now_ms
+from broker.mirrors import Mirror
 from broker.offers import Offers
+from broker.publishing import HttpServer, public_logs
 from broker.relaying import Relay
 from broker.service import BrokerService
+from broker.witnesses import Witnesses
+from broker.witnessing import Witnessing
 from dataspace.audit.bodies import BodyStore
+from dataspace.audit.cosigned_store import CosignedStore
+from dataspace.audit.cosigning import Cosigner
+from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
 from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.archive import Archive
+from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
@@ -65,7 +73,43 @@ def open_federation(home: PartyHome) -> Federation:
         attached=Attached(),
         query_seconds=home.config.query_seconds + 5,
         archive=Archive(home.folder("archive")),
+        cosigned=CosignedStore(home.folder("cosigned"), log.cosigned_text),
     )
+
+
+def open_witnessing(home: PartyHome, federation: Federation) -> Witnessing:
+    """The broker's part in witnessing: copies of the nodes' logs, and its own log's cosigner."""
+    trust, witnesses = federation.trust, Witnesses()
+    logs = {log.owner: log for log in trust.logs if log.owner in trust.regions}
+    mirrors = {
+        region: Mirror(home.folder("mirrors") / region, parse_vkey(log.vkey))
+        for region, log in logs.items()
+    }
+    quorums = {region: quorum_of(trust, log.origin) for region, log in logs.items()}
+
+    async def ask(name: str, request: bytes) -> tuple[int, bytes]:
+        reply = await witnesses.ask(name, request)
+        return reply.status, reply.body
+
+    quorum = quorum_of(trust, federation.recorder.origin)
+    cosigner = Cosigner(federation.recorder.log, quorum, ask, on_cosigned=federation.cosigned.keep)
+    witnessing = Witnessing(witnesses, mirrors, quorums, cosigner)
+    federation.proofs = witnessing.proofs
+    grace = home.config.witness_grace_seconds
+    federation.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
+    return witnessing
+
+
+def serve_logs(
+    home: PartyHome, federation: Federation, witnessing: Witnessing
+) -> HttpServer | None:
+    """Serve the public files of every log, where an address is set."""
+    if not home.http_address:
+        return None
+    keys = {log.owner: log.vkey for log in federation.trust.logs}
+    logs = {owner: (mirror.directory, keys[owner]) for owner, mirror in witnessing.mirrors.items()}
+    logs["broker"] = (home.path / "log", keys["broker"])
+    return HttpServer(public_logs(logs), home.http_address)
 
 
 async def serve(home: PartyHome) -> None:
@@ -73,17 +117,20 @@ async def serve(home: PartyHome) -> None:
     run_folder = home.folder("run")
     write_state(run_folder, stage="starting")
     federation = open_federation(home)
+    witnessing = open_witnessing(home, federation)
     room = RecordRoom.open(
         home,
         federation.recorder,
         lambda: federation.trust,
         # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
         claim=lambda _key, _expires_ms, _now_ms: None,
-        others=(keeper_of(home, BROKER, federation.recorder, federation.archive).kind(),),
+        others=(
+            keeper_of(BROKER, federation.recorder, federation.cosigned, federation.archive).kind(),
+        ),
     )
     relay = Relay(room.desk, federation.attached, room.kinds)
     admission = Admission(home.config.waiting_queries, time.monotonic)
-    service = BrokerService(federation, admission, relay)
+    service = BrokerService(federation, admission, witnessing, relay)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = grpc.aio.server(options=_OPTIONS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
@@ -99,7 +146,9 @@ async def serve(home: PartyHome) -> None:
             code="port-taken",
         ) from None
     await server.start()
-    write_state(run_folder, stage="serving", address=address)
+    public = serve_logs(home, federation, witnessing)
+    cosigning = asyncio.create_task(witnessing.cosigner.run())
+    write_state(run_folder, stage="serving", address=address, http=home.http_address)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,7 +159,11 @@ async def serve(home: PartyHome) -> None:
     stopping = asyncio.create_task(server.stop(_GRACE_SECONDS))
     await asyncio.sleep(0)  # from here on no call begins, and no node attaches again
     federation.attached.close()
+    witnessing.witnesses.close()
+    cosigning.cancel()
     await stopping
+    if public is not None:
+        await public.stop()
     await asyncio.to_thread(room.close)
     federation.recorder.log.close()
     write_state(run_folder, stage="stopped")

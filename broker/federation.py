@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -19,10 +19,12 @@ import structlog
 from broker.attached import Attached
 from broker.keeping import keep_release
 from broker.offers import Offers
+from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.entries import FieldValue
 from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import CheckedAnswer, check_answer, status_of
 from dataspace.evidence.archive import Archive
+from dataspace.evidence.cosigned import receipts_of
 from dataspace.evidence.offers import RegionOffer, regions_asked
 from dataspace.evidence.recording import Recorder
 from dataspace.evidence.requests import Asked, access_requests, open_request, read_request
@@ -44,7 +46,9 @@ _LOG = structlog.get_logger("broker.federation")
 # What the way back may take of a deadline: seconds, or a share of a short one.
 _BACK_SECONDS = 1.0
 _BACK_SHARE = 0.3
+_COSIGNED_SECONDS = 10.0  # after a release, for those who wait on
 
+Proofs = Callable[[Sequence[query_pb2.Receipt], float], Awaitable[query_pb2.Cosigned | None]]
 OffersByRegion = dict[str, dict[str, RegionOffer]]
 
 
@@ -96,6 +100,11 @@ class Federation:
     attached: Attached
     query_seconds: float
     archive: Archive
+    cosigned: CosignedStore
+    # Proofs of receipts, once witnesses have cosigned; None where they do not come in time.
+    proofs: Proofs | None = None
+    # Raises where the broker's own log has gone without witnesses for too long.
+    check_witnessed: Callable[[], None] = lambda: None
     _recording: set[asyncio.Task[query_pb2.Receipt]] = field(default_factory=set)
 
     async def query(
@@ -113,6 +122,7 @@ class Federation:
                 asked, query, offers = await asyncio.to_thread(
                     self._decide, envelope, peer, facts, body
                 )
+                self.check_witnessed()
                 forwarded = await self._record("query.forwarded", facts, body)
             except DataspaceError as error:
                 refusal = await self._refuse(error, facts, body)
@@ -139,6 +149,11 @@ class Federation:
                 self._recording.add(task)
                 task.add_done_callback(self._recorded)
         yield event
+        if event.WhichOneof("event") == "release" and self.proofs is not None:
+            receipts = receipts_of(event.release)
+            cosigned = await self.proofs(receipts, _COSIGNED_SECONDS)
+            if cosigned is not None:
+                yield query_pb2.QueryEvent(cosigned=cosigned)
 
     def _recorded(self, task: asyncio.Task[query_pb2.Receipt]) -> None:
         self._recording.discard(task)
@@ -288,7 +303,7 @@ class Federation:
             request_sha256=asked.digest,
             nodes=[each.outcome for each in heard],
             answer_sha256=answer_sha256,
-            # No witness cosigns yet: every release is provisional.
+            # No witness has seen its entry yet; proofs that follow lift this.
             provisional=True,
             released_at_ms=now_ms(),
         )

@@ -19,6 +19,8 @@ from broker.attached import Attached, AttachedNode
 from broker.federation import Federation, now_ms
 from broker.offers import Offers
 from broker.relaying import Relay
+from broker.witnesses import AttachedWitness, Witnesses
+from broker.witnessing import Witnessing
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.identity.chains import VerifiedSigner, verify_tls_peer
 from dataspace.identity.envelopes import open_envelope, seal
@@ -53,6 +55,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
 
     federation: Federation
     admission: Admission
+    witnessing: Witnessing
     relay: Relay
     _notes: dict[bytes, list[catalogue_pb2.RuleNote]] = field(default_factory=dict)
 
@@ -60,6 +63,11 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     def attached(self) -> Attached:
         """The nodes that are there."""
         return self.federation.attached
+
+    @property
+    def witnesses(self) -> Witnesses:
+        """The witnesses that are there."""
+        return self.witnessing.witnesses
 
     @property
     def offers(self) -> Offers:
@@ -188,17 +196,20 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     ) -> AsyncIterator[broker_pb2.BrokerFrame]:
         """See broker.proto: challenge, hello, welcome, then frames both ways."""
         challenge = secrets.token_bytes(32)
-        node = None
+        attached: AttachedNode | AttachedWitness | None = None
         try:
             peer = self.peer(context)
             yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 first = await anext(aiter(request_iterator))
-            node, welcome = self._admit(first, peer, challenge)
+            attached, welcome = self._admit(first, peer, challenge)
             yield broker_pb2.BrokerFrame(welcome=welcome)
-            self.attached.add(node)
-            _LOG.info("node.attached", region=node.region)
-            async for frame in self._exchange(node, request_iterator):
+            if isinstance(attached, AttachedNode):
+                self.attached.add(attached)
+            else:
+                self.witnesses.add(attached)
+            _LOG.info("node.attached", region=attached.region, role=_role(attached))
+            async for frame in self._exchange(attached, request_iterator):
                 yield frame
         except DataspaceError as error:
             _LOG.warning("attach.refused", code=error.code, rule=error.rule)
@@ -206,13 +217,16 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         except (StopAsyncIteration, TimeoutError):
             return  # who opens a stream and says nothing is let go
         finally:
-            if node is not None:
-                self.attached.remove(node)
-                _LOG.info("node.detached", region=node.region)
+            if isinstance(attached, AttachedNode):
+                self.attached.remove(attached)
+            elif attached is not None:
+                self.witnesses.remove(attached)
+            if attached is not None:
+                _LOG.info("node.detached", region=attached.region, role=_role(attached))
 
     def _admit(
         self, first: broker_pb2.NodeFrame, peer: VerifiedSigner, challenge: bytes
-    ) -> tuple[AttachedNode, broker_pb2.Welcome]:
+    ) -> tuple[AttachedNode | AttachedWitness, broker_pb2.Welcome]:
         moment = now_ms()
         at = datetime.fromtimestamp(moment / 1000, UTC)
         trust = self.federation.trust
@@ -226,24 +240,27 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 rule="replay",
                 basis="space rule: attachment",
             )
-        if uri.role != "node" or uri != peer.uri or hello.region != uri.region:
+        named = {witness.name for witness in trust.witnesses_of(uri.region)}
+        is_witness = uri.role == "witness" and hello.witness in named
+        if not (uri.role == "node" or is_witness) or uri != peer.uri or hello.region != uri.region:
             raise Refused(
-                "only a region's own node attaches for it",
+                "only a region's own node attaches for it, or its witness",
                 code="identity-role",
                 rule="identity-role",
                 basis="space rule: attachment",
             )
-        rejected = self.offers.replace(uri.region, hello.offers, trust, moment)
         greeting = broker_pb2.BrokerHello(
             challenge_sha256=hashlib.sha256(first.hello.payload).digest()
         )
-        welcome = broker_pb2.Welcome(
-            broker=seal(greeting, self.federation.identity), rejected=rejected
-        )
+        welcome = broker_pb2.Welcome(broker=seal(greeting, self.federation.identity))
+        if is_witness:
+            return AttachedWitness(hello.witness, uri.region), welcome
+        welcome.rejected.extend(self.offers.replace(uri.region, hello.offers, trust, moment))
+        welcome.mirrored_size = self.witnessing.mirrors[uri.region].size
         return AttachedNode(uri.region, str(uri)), welcome
 
     async def _exchange(
-        self, node: AttachedNode, frames: AsyncIterator[broker_pb2.NodeFrame]
+        self, node: AttachedNode | AttachedWitness, frames: AsyncIterator[broker_pb2.NodeFrame]
     ) -> AsyncIterator[broker_pb2.BrokerFrame]:
         """Frames out as they are queued, frames in as they come, until either side ends."""
 
@@ -268,16 +285,31 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             for task in (listening, finished, *([sending] if sending else [])):
                 task.cancel()
 
-    def _take(self, node: AttachedNode, frame: broker_pb2.NodeFrame) -> None:
-        if frame.WhichOneof("body") != "offers":
+    def _take(self, node: AttachedNode | AttachedWitness, frame: broker_pb2.NodeFrame) -> None:
+        if isinstance(node, AttachedWitness):
             node.receive(frame)
             return
+        match frame.WhichOneof("body"):
+            case "offers":
+                self._take_offers(node, frame)
+            case "witness_ask":
+                self.witnessing.relay(node, frame)
+            case "log_update":
+                self.witnessing.mirror(node, frame.log_update)
+            case _:
+                node.receive(frame)
+
+    def _take_offers(self, node: AttachedNode, frame: broker_pb2.NodeFrame) -> None:
         # A load that is refused leaves the earlier offers in force without a gap.
         rejected = self.offers.replace(
             node.region, frame.offers.offers, self.federation.trust, now_ms(), whole=True
         )
         reply = broker_pb2.OffersReply(rejected=rejected)
         node.outgoing.put_nowait(broker_pb2.BrokerFrame(offers_reply=reply))
+
+
+def _role(attached: AttachedNode | AttachedWitness) -> str:
+    return "node" if isinstance(attached, AttachedNode) else "witness"
 
 
 def _inside(error: Exception) -> Unavailable:

@@ -32,6 +32,7 @@ HIGHEST = "highest"  # the newest version of the trust list that was in force
 MAKING = "half-made"  # stands in a directory until the whole space is made
 BROKER_ADDRESS_VARIABLE = "GBA_BROKER_ADDRESS"
 LISTEN_VARIABLE = "GBA_LISTEN"
+HTTP_VARIABLE = "GBA_HTTP"
 
 
 _KEYS = ("keys/signing.key", "keys/tls.key", "certs/signing.pem", "certs/tls.pem", "trust")
@@ -39,6 +40,7 @@ _PARTS = {
     "actor": _KEYS,
     "node": (*_KEYS, "keys/log.key", "policies", "log"),
     "broker": (*_KEYS, "keys/log.key", "policies", "log"),
+    "witness": (*_KEYS, "keys/witness.key", "keys/witness-ml-dsa.key", "seen.db"),
 }
 
 
@@ -48,17 +50,19 @@ class PartyConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     space: str
-    kind: Literal["node", "broker", "actor"]
+    kind: Literal["node", "broker", "actor", "witness"]
     uri: str
     broker: str
     trust_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     log_origin: str = ""
     listen: str = ""
+    http: str = ""  # host:port of the public logs; of the broker alone
     threads: int = 2
     memory_limit: str = "1GB"
     query_seconds: float = 30.0
     running_queries: int = 4
     waiting_queries: int = 64
+    witness_grace_seconds: float = 4 * 3600.0  # what a log's owner goes on for uncosigned
     body_days: int = Field(default=3650, ge=0)  # how long bodies of entries are kept; 0: always
 
 
@@ -113,6 +117,11 @@ class PartyHome:
     def listen_address(self) -> str:
         """host:port to listen on; of the broker alone."""
         return os.environ.get(LISTEN_VARIABLE) or self.config.listen or self.config.broker
+
+    @property
+    def http_address(self) -> str:
+        """host:port that the public logs are served at; of the broker alone, and may be empty."""
+        return os.environ.get(HTTP_VARIABLE) or self.config.http
 
     @cached_property
     def identity(self) -> SigningIdentity:

@@ -1,43 +1,32 @@
 """The node's one stream to the broker: dialled out, kept, and dialled again. Rim.
 
-Reconnects with exponential back-off and full jitter. Everything that arrives is a signed
-envelope that the gatekeeper opens for itself; the stream is trusted with delivery alone.
+Everything that arrives is a signed envelope that the gatekeeper opens for itself; the
+stream is trusted with delivery alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
 
 import grpc
 import structlog
 
-from dataspace import __version__
-from dataspace.channels import pinned_channel
-from dataspace.errors import DataspaceError, Unavailable, Unverified
+from dataspace.errors import DataspaceError, Unavailable
 from dataspace.evidence.answers import status_of
 from dataspace.home import PartyHome
-from dataspace.identity.envelopes import open_envelope, seal
-from dataspace.identity.freshness import make_freshness
-from dataspace.v1 import broker_pb2, broker_pb2_grpc, query_pb2
+from dataspace.v1 import broker_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
-from node.gatekeeper import Cancellation, Gatekeeper, now_ms
+from node.dialling import HANDSHAKE_SECONDS, Dialler, Stream
+from node.gatekeeper import Cancellation, Gatekeeper
 from node.outbox import Outbox
+from node.witnessing import Witnessing
 
 _LOG = structlog.get_logger("node.attachment")
 
-FIRST_DELAY = 0.2
-LONGEST_DELAY = 5.0
-HANDSHAKE_SECONDS = 10.0
 _BESIDE = 12  # calls that a node works on beside those whose query runs
-
-Stream: TypeAlias = Any  # grpc.aio's stream of frames, which has no types of its own
 
 
 @dataclass
@@ -46,6 +35,7 @@ class Attachment:
 
     home: PartyHome
     gatekeeper: Gatekeeper
+    witnessing: Witnessing
     on_change: Callable[[bool, str], None]
     # By payload type, for what is no query; whatever is not here is the gatekeeper's to answer
     # or to refuse.
@@ -67,24 +57,11 @@ class Attachment:
 
     async def run(self) -> None:
         """Attach, and attach again, until cancelled."""
-        delay = FIRST_DELAY
-        while True:
-            reason = "the broker closed the stream"
-            try:
-                await self._attach_once()
-                delay = FIRST_DELAY
-            except DataspaceError as error:
-                reason = error.message
-            except grpc.aio.AioRpcError as error:
-                reason = error.details() or error.code().name.lower()
-            except TimeoutError:
-                reason = "the broker did not answer in time"
-            if self.attached.is_set():
-                delay = FIRST_DELAY
-            self._detach(reason)
-            # Full jitter, so that nodes do not come back all at once.
-            await asyncio.sleep(random.uniform(0, delay))  # noqa: S311 - no secret
-            delay = min(delay * 2, LONGEST_DELAY)
+        gatekeeper = self.gatekeeper
+        dialler = Dialler(self.home, gatekeeper.identity, gatekeeper.trust, self.on_change)
+        await dialler.run(
+            self._use, lambda: [each.offer for each in gatekeeper.catalogue.products.values()]
+        )
 
     async def publish(self, offers: list[Envelope]) -> list[query_pb2.ErrorStatus]:
         """Offer products to the space; what it does not take comes back with a reason."""
@@ -102,71 +79,26 @@ class Attachment:
             ) from None
         return list(reply.rejected)
 
-    def _detach(self, reason: str) -> None:
-        if self.attached.is_set() or reason:
-            self.on_change(False, reason)
-        self.attached.clear()
-        self._outbox = None
-        for cancellation in self._calls.values():
-            cancellation.cancel()
-        self._calls.clear()
-
-    async def _attach_once(self) -> None:
-        trust = self.gatekeeper.trust()
-        parts = await asyncio.to_thread(
-            pinned_channel, self.home.broker_address, self.home.tls, trust
-        )
-        async with grpc.aio.secure_channel(
-            parts.address, parts.credentials, options=parts.options
-        ) as channel:
-            stub = broker_pb2_grpc.AttachmentStub(channel)  # type: ignore[no-untyped-call]  # generated
-            stream = stub.Attach()
-            welcome = await asyncio.wait_for(self._shake_hands(stream), HANDSHAKE_SECONDS)
-            self._check_broker(welcome)
-            refused = {status.rule for status in welcome.rejected}
-            for status in welcome.rejected:
-                _LOG.error("offer.rejected", product=status.rule, message=status.message)
-            self.gatekeeper.catalogue = self.gatekeeper.catalogue.without(refused)
-            self._outbox = outbox = Outbox()
-            self.attached.set()
-            self.on_change(True, "")
-            sender = asyncio.create_task(self._send(stream, outbox))
-            try:
-                while (frame := await stream.read()) is not grpc.aio.EOF:
-                    self._receive(frame, outbox)
-            finally:
-                sender.cancel()
-
-    async def _shake_hands(self, stream: Stream) -> broker_pb2.Welcome:
-        first = await stream.read()
-        if first is grpc.aio.EOF or first.WhichOneof("body") != "challenge":
-            # The status of the call says why.
-            code, details = await stream.code(), await stream.details()
-            raise Unavailable(details or code.name.lower(), code="attach-refused")
-        hello = broker_pb2.Hello(
-            region=self.gatekeeper.region,
-            challenge=first.challenge.nonce,
-            version=__version__,
-            offers=[each.offer for each in self.gatekeeper.catalogue.products.values()],
-            freshness=make_freshness(
-                now_ms=now_ms(), nonce=secrets.token_bytes(16), audience=["broker"]
-            ),
-        )
-        envelope = seal(hello, self.gatekeeper.identity)
-        await stream.write(broker_pb2.NodeFrame(hello=envelope))
-        second = await stream.read()
-        if second is grpc.aio.EOF or second.WhichOneof("body") != "welcome":
-            code, details = await stream.code(), await stream.details()
-            raise Unavailable(details or code.name.lower(), code="attach-refused")
-        welcome: broker_pb2.Welcome = second.welcome
-        return welcome
-
-    def _check_broker(self, welcome: broker_pb2.Welcome) -> None:
-        trust = self.gatekeeper.trust()
-        at = datetime.fromtimestamp(now_ms() / 1000, UTC)
-        opened = open_envelope(welcome.broker, broker_pb2.BrokerHello, trust, at)
-        if opened.signer.uri not in {broker.uri for broker in trust.brokers}:
-            raise Unverified("who welcomed this node is no broker of the space", code="broker-key")
+    async def _use(self, stream: Stream, welcome: broker_pb2.Welcome) -> None:
+        refused = {status.rule for status in welcome.rejected}
+        for status in welcome.rejected:
+            _LOG.error("offer.rejected", product=status.rule, message=status.message)
+        self.gatekeeper.catalogue = self.gatekeeper.catalogue.without(refused)
+        self._outbox = outbox = Outbox()
+        self.attached.set()
+        sender = asyncio.create_task(self._send(stream, outbox))
+        mirroring = asyncio.create_task(self.witnessing.use(outbox.put, welcome.mirrored_size))
+        try:
+            while (frame := await stream.read()) is not grpc.aio.EOF:
+                self._receive(frame, outbox)
+        finally:
+            sender.cancel()
+            mirroring.cancel()
+            self.attached.clear()
+            self._outbox = None
+            for cancellation in self._calls.values():
+                cancellation.cancel()
+            self._calls.clear()
 
     async def _send(self, stream: Stream, outbox: Outbox) -> None:
         while True:
@@ -187,6 +119,8 @@ class Attachment:
                 outbox.put(broker_pb2.NodeFrame(pong=broker_pb2.Pong()))
             case "offers_reply":
                 self._offers_replies.put_nowait(frame.offers_reply)
+            case "witness_reply" | "log_mirrored":
+                self.witnessing.receive(frame)
 
     def _start(self, call: int, ask: broker_pb2.Ask, outbox: Outbox) -> None:
         cancellation = Cancellation(ask.deadline_ms / 1000 if ask.deadline_ms > 0 else None)

@@ -107,6 +107,8 @@ class Gatekeeper:
     recorder: Recorder
     catalogue: Catalogue
     archive: Archive
+    # Raises where this node's log has gone without witnesses for too long.
+    check_witnessed: Callable[[], None] = lambda: None
 
     def answer(
         self, envelope: Envelope, report: Report, cancellation: Cancellation
@@ -172,6 +174,7 @@ class Gatekeeper:
                 decided_at_ms=moment,
             )
         decision.require()
+        self.check_witnessed()
         return self._run(asked, query, decision, catalogue, report, cancellation, moment)
 
     def _decide(

@@ -13,9 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import DecodeError
 
 from dataspace.audit.bodies import BodyStore
+from dataspace.audit.cosigned_store import CosignedStore
+from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.store import LogStore
 from dataspace.errors import Malformed
 from dataspace.evidence.archive import Archive
+from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.home import PartyHome
@@ -31,6 +34,7 @@ from node.gatekeeper import Gatekeeper, now_ms
 from node.ledger import Ledger
 from node.warehouse.engine import Limits
 from node.warehouse.generations import Generation, Generations
+from node.witnessing import Witnessing
 
 _LOG = structlog.get_logger("node")
 
@@ -44,6 +48,7 @@ class Node:
     room: RecordRoom
     generations: Generations
     limits: Limits
+    cosigned: CosignedStore
 
     @classmethod
     def open(cls, home: PartyHome) -> Node:
@@ -71,15 +76,16 @@ class Node:
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
         )
+        cosigned = CosignedStore(home.folder("cosigned"), log.cosigned_text)
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
             gatekeeper.trust,
             claim=gatekeeper.ledger.claim,
             products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
-            others=(keeper_of(home, region, gatekeeper.recorder, gatekeeper.archive).kind(),),
+            others=(keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),),
         )
-        return cls(home, gatekeeper, room, generations, limits)
+        return cls(home, gatekeeper, room, generations, limits, cosigned)
 
     async def run(self) -> None:
         """Serve until a signal."""
@@ -90,10 +96,17 @@ class Node:
             _LOG.info("attached" if attached else "detached", reason=reason)
             write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
 
+        log = self.gatekeeper.recorder.log
+        witnessing = Witnessing(log)
+        quorum = quorum_of(self.gatekeeper.trust(), self.home.config.log_origin)
+        cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal, self.cosigned.keep)
+        grace = self.home.config.witness_grace_seconds
+        self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
         handlers = self.room.handlers()
-        attachment = Attachment(self.home, self.gatekeeper, on_change, handlers)
+        attachment = Attachment(self.home, self.gatekeeper, witnessing, on_change, handlers)
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
         task = asyncio.create_task(attachment.run())
+        cosigning = asyncio.create_task(cosigner.run())
         sweeping = asyncio.create_task(self.room.keep_sweeping())
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -104,6 +117,7 @@ class Node:
         local.close()
         admin.forget(run_folder)
         task.cancel()
+        cosigning.cancel()
         sweeping.cancel()
         await asyncio.to_thread(self.room.close)
         self.gatekeeper.recorder.log.close()
@@ -118,6 +132,8 @@ class Node:
                     "generation": self.gatekeeper.catalogue.generation,
                     "log_size": self.gatekeeper.recorder.log.size,
                 }
+            case "alarm":
+                return await asyncio.to_thread(self._alarm, request.get("alarm"))
             case "audit":
                 return await asyncio.to_thread(self._look, str(request.get("request")))
             case "erase":
@@ -125,6 +141,17 @@ class Node:
             case "publish":
                 return await self._publish(str(request.get("generation")), attachment)
         raise Malformed("there is no such thing to do", code="admin")
+
+    def _alarm(self, alarm: object) -> dict[str, Any]:
+        """Record what this region's witness saw of another's log."""
+        if not isinstance(alarm, dict) or not all(
+            isinstance(alarm.get(name), str) for name in ("rule", "origin", "sha256")
+        ):
+            raise Malformed("an alarm has a rule, an origin and a digest", code="admin")
+        fields = {name: str(alarm[name])[:200] for name in ("rule", "origin", "sha256")}
+        _LOG.warning("alarm.raised", **fields)
+        self.gatekeeper.recorder.record("alarm.raised", now_ms(), fields)
+        return {}
 
     def _look(self, encoded: str) -> dict[str, Any]:
         """The operator's own look into the log: {"do": "audit", "request": base64}."""
@@ -180,6 +207,10 @@ class Node:
         current = self.gatekeeper.catalogue.generation
         if name:
             self.generations.remove_others(current)
+
+
+def _on_refusal(witness: str, status: int) -> None:
+    _LOG.warning("witness.refused", witness=witness, status=status)
 
 
 def publish_offline(generations: Generations, generation: Generation) -> None:

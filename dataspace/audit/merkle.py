@@ -91,6 +91,18 @@ def prove_inclusion(reader: HashReader, index: int, size: int) -> tuple[bytes, .
     return tuple(reversed(path))
 
 
+def prove_inclusions(
+    reader: HashReader, first: int, last: int, size: int
+) -> list[tuple[bytes, ...]]:
+    """The audit paths of the leaves from `first` up to but not with `last`, as `prove_inclusion`.
+
+    Paths of neighbours share their upper hashes, which are looked up once.
+    """
+    if not 0 <= first < last <= size:
+        raise Unverified(f"no leaves {first} to {last} in a tree of {size}", code="proof-range")
+    return [tuple(path) for path in _paths(reader, first, last, 0, size)]
+
+
 def prove_consistency(reader: HashReader, old_size: int, new_size: int) -> tuple[bytes, ...]:
     """That the tree of `old_size` leaves is a prefix of that of `new_size` (RFC 6962 2.1.2).
 
@@ -205,6 +217,21 @@ def _range_root(reader: HashReader, low: int, high: int) -> bytes:
         roots.append(reader.node(height, low >> height))
         low += 1 << height
     return _fold(roots)
+
+
+def _paths(reader: HashReader, first: int, last: int, low: int, high: int) -> list[list[bytes]]:
+    """The paths of leaves `[first, last)` up to the root of `[low, high)`, which has them all."""
+    if high - low == 1:
+        return [[]]
+    middle = low + _split(high - low)
+    lefts = _paths(reader, first, min(last, middle), low, middle) if first < middle else []
+    rights = _paths(reader, max(first, middle), last, middle, high) if last > middle else []
+    for paths, sibling in ((lefts, (middle, high)), (rights, (low, middle))):
+        if paths:
+            above = _range_root(reader, *sibling)
+            for path in paths:
+                path.append(above)
+    return lefts + rights
 
 
 def _fold(roots: Sequence[bytes]) -> bytes:

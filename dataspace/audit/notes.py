@@ -8,7 +8,7 @@
 
 Stricter than the specification where it leaves room: base64 must be what an encoder
 writes, hexadecimal is lower case, and no key may sign twice. Type 0x01 (Ed25519 over the
-text) is signed and verified here; cosignatures are the witness's business, and pass
+text) is signed and verified here; cosignatures are `cosignatures`' business, and pass
 through as lines of other keys.
 """
 
@@ -26,12 +26,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from dataspace.errors import Unverified
 
 ED25519 = 0x01
+COSIGNATURE_ED25519 = 0x04
+COSIGNATURE_ML_DSA_44 = 0x06
 KEYID_BYTES = 4
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 _DASH = "— "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
-_KEY_BYTES = {ED25519: 32}  # public key lengths of the kinds that may be trusted
+_KEY_BYTES = {
+    ED25519: 32,
+    COSIGNATURE_ED25519: 32,
+    COSIGNATURE_ML_DSA_44: 1312,
+}  # public key lengths of the kinds that may be trusted
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,8 @@ def sign_note(text: str, name: str, private_key: Ed25519PrivateKey) -> Note:
 
 def verify_note(note: Note, key: VerifierKey) -> None:
     """Raises `Unverified` unless `key` signed the note. Lines of other keys are passed over."""
+    if key.kind != ED25519:
+        raise Unverified(f"{key.name} is a witness's key, and signs no notes", code="vkey")
     for each in note.signatures:
         if (each.name, each.keyid) == (key.name, key.keyid):
             try:
@@ -162,6 +170,16 @@ def encode_base64(data: bytes) -> str:
 def decode_base64(text: str) -> bytes:
     """Standard base64 in the one spelling an encoder writes, else `Unverified`."""
     return _decode(text)
+
+
+def parse_signature_lines(text: str) -> tuple[NoteSignature, ...]:
+    """Signature lines by themselves, as a witness answers; `Unverified` for any other text."""
+    if not text.endswith("\n") or text.count("\n") > MAX_SIGNATURES:
+        raise _bad("signature lines end in a newline, and there are not too many")
+    signatures = tuple(map(_parse_signature, text[:-1].split("\n")))
+    if "".join(each.line for each in signatures) != text:
+        raise _bad("not the canonical text of signature lines")
+    return signatures
 
 
 def _parse_signature(line: str) -> NoteSignature:

@@ -8,6 +8,7 @@ from dataspace.audit.tiles import FULL_WIDTH, Tile, clip
 from dataspace.errors import Unverified
 
 CHECKPOINT = "checkpoint"
+COSIGNED = "checkpoint.cosigned"
 
 
 class DirectoryReader:
@@ -17,11 +18,12 @@ class DirectoryReader:
         self._directory = directory
 
     def checkpoint(self) -> str:
-        """The signed note as it stands, unverified."""
-        try:
-            return self._file(CHECKPOINT).decode()
-        except UnicodeDecodeError:
-            raise Unverified("checkpoint is not UTF-8 text", code="note") from None
+        """The signed note of the whole log as it stands, unverified."""
+        return self._note(CHECKPOINT)
+
+    def cosigned(self) -> str | None:
+        """The latest note that witnesses cosigned, unverified; None before the first."""
+        return self._note(COSIGNED) if (self._directory / COSIGNED).exists() else None
 
     def read(self, tile: Tile) -> bytes:
         """A tile's bytes, unverified; cut from the full tile once that replaced a partial one."""
@@ -59,6 +61,12 @@ class DirectoryReader:
     def has(self, tile: Tile) -> bool:
         """Whether a tile's own file is there."""
         return (self._directory / tile.path).exists()
+
+    def _note(self, path: str) -> str:
+        try:
+            return self._file(path).decode()
+        except UnicodeDecodeError:
+            raise Unverified(f"{path} is not UTF-8 text", code="note") from None
 
     def _full_of(self, partial: Tile) -> bytes:
         try:

@@ -1,45 +1,58 @@
-"""What must hold before a log is taken up again after any end of its process. Rim.
+"""What must hold before a log is taken up again after any end of its process. Rim; reads only.
 
-A commit writes bundles and tiles, then the checkpoint. A process that ends in between
-leaves at most one commit's files beyond the checkpoint; nobody was told of them, so they
-are removed. Anything else that is missing, changed or left over is refused, never mended.
+The public files are whole up to their checkpoint; the journal holds what was acknowledged
+after it. Files of a publication that was cut short may stand beyond the checkpoint, but
+never beyond the journal. Anything that is missing, changed or left over is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
-from dataspace.audit.durable import sync_directory
-from dataspace.audit.merkle import HASH_BYTES, leaf_hash, tree_root
+from dataspace.audit.growing import GrowingLog
+from dataspace.audit.journal import read_journal
+from dataspace.audit.merkle import HASH_BYTES
 from dataspace.audit.notes import VerifierKey
 from dataspace.audit.reader import DirectoryReader
-from dataspace.audit.tiles import FULL_WIDTH, Tile, decode_bundle, tiles_of
-from dataspace.audit.tree import TILE_HEIGHT, Tree
+from dataspace.audit.records import Record
+from dataspace.audit.tiles import FULL_WIDTH, Tile, tiles_of
+from dataspace.audit.tree import TILE_HEIGHT
 from dataspace.errors import Unverified
 
-MAX_BATCH = 256  # entries in one commit
+
+@dataclass(frozen=True)
+class Recovered:
+    """A log as it was last acknowledged; `published` is what its public files hold of it."""
+
+    log: GrowingLog
+    acknowledged: Checkpoint
+    published: Checkpoint
+    cosigned: Checkpoint | None
 
 
-def recover(directory: Path, key: VerifierKey) -> tuple[Checkpoint, Tree]:
-    """The log's last checkpoint and its tree, or `Unverified`.
+def recover(directory: Path, key: VerifierKey) -> Recovered:
+    """The log with all that was acknowledged, or `Unverified`.
 
-    Reads the right edge whole and looks that every other file is there in its length;
-    `verify_log` reads everything.
+    Reads the right edge and the journal whole, and looks that every other file is there in
+    its length; `verify_log` reads everything. Writes nothing.
     """
     reader = DirectoryReader(directory)
-    checkpoint = verify_checkpoint(reader.checkpoint(), key)
-    for tile in tiles_of(checkpoint.size):
+    published = verify_checkpoint(reader.checkpoint(), key)
+    for tile in tiles_of(published.size):
         _check_length(reader, tile)
-    tree = Tree(checkpoint.size, reader.read_exact)
-    if tree_root(tree, checkpoint.size) != checkpoint.root:
+    log = GrowingLog(published.size, reader.read_exact)
+    if log.root(published.size) != published.root:
         raise Unverified(
             "the tiles do not give the checkpoint's root; restore the log from a backup",
             code="log-root",
         )
-    _check_last_bundle(reader, tree)
-    _remove_leftovers(directory, reader, checkpoint.size)
-    return checkpoint, tree
+    acknowledged = _replay(log, read_journal(directory), published, key)
+    _check_begun(directory, log, published.size)
+    _check_nothing_beyond(reader, log.size)
+    return Recovered(log, acknowledged, published, _cosigned(reader, log, published, key))
 
 
 def _check_length(reader: DirectoryReader, tile: Tile) -> None:
@@ -48,55 +61,92 @@ def _check_length(reader: DirectoryReader, tile: Tile) -> None:
         raise Unverified(f"{tile.path} has a wrong length of {length} bytes", code="tile-size")
 
 
-def _check_last_bundle(reader: DirectoryReader, tree: Tree) -> None:
-    """The last entries hash to the last leaves."""
-    if tree.size == 0:
-        return
-    index = (tree.size - 1) // FULL_WIDTH
-    bundle = Tile(None, index, tree.size - index * FULL_WIDTH)
-    for at, entry in enumerate(decode_bundle(bundle, reader.read_exact(bundle))):
-        leaf = index * FULL_WIDTH + at
-        if leaf_hash(entry) != tree.node(0, leaf):
-            raise Unverified(f"{bundle.path}: entry {leaf} was changed", code="entry-hash")
+def _replay(
+    log: GrowingLog, records: Sequence[Record], published: Checkpoint, key: VerifierKey
+) -> Checkpoint:
+    """Take the journal's entries into the log; its last checkpoint."""
+    acknowledged = published
+    expected = records[0].old_size if records else published.size
+    for record in records:
+        if record.old_size != expected or record.old_size > log.size:
+            raise _broken(f"lacks the entries from {min(expected, log.size)}")
+        expected = record.size
+        if record.old_size < log.size < record.size:
+            raise _broken(f"does not fit the public checkpoint of {published.size} entries")
+        if record.old_size == log.size:
+            for entry in record.entries:
+                log.append(entry)
+        # INVARIANT: an entry is taken up again only under the checkpoint its owner signed,
+        # and what the files hold already is what that checkpoint says.
+        checkpoint = verify_checkpoint(record.checkpoint_text, key)
+        if checkpoint != Checkpoint(key.name, record.size, log.root(record.size)):
+            raise _broken(f"was changed after entry {record.old_size}, or is another log's")
+        if record.size > acknowledged.size:
+            acknowledged = checkpoint
+    return acknowledged
 
 
-def _remove_leftovers(directory: Path, reader: DirectoryReader, size: int) -> None:
-    """Remove one unfinished commit's files beyond `size`; refuse when there are more.
+def _check_begun(directory: Path, log: GrowingLog, published: int) -> None:
+    """What a publication wrote before it was cut short is what it should be."""
+    for path, data in log.files(published, log.size).items():
+        file = directory / path
+        if file.exists() and file.read_bytes() != data:
+            raise Unverified(
+                f"{path} does not hold what the journal does; restore the log from a backup",
+                code="log-forked",
+            )
 
-    SECURITY: an older checkpoint put back over newer tiles must not make the log forget
+
+def _check_nothing_beyond(reader: DirectoryReader, size: int) -> None:
+    """SECURITY: an older checkpoint put back over newer tiles must not make the log forget
     acknowledged entries and sign another history over them.
     """
-    count, last = size, size + MAX_BATCH
-    trees: list[int | None] = [None, 0]
-    while trees:
-        for level in trees:
-            beyond = _beyond(reader, level, count, last)
-            if beyond is None:
-                raise Unverified(
-                    f"the log holds more than its checkpoint of {size} entries covers;"
-                    " restore the newer checkpoint",
-                    code="log-rolled-back",
-                )
-            for tile in beyond:
-                (directory / tile.path).unlink()
-                sync_directory((directory / tile.path).parent)
-        count, last = count >> TILE_HEIGHT, last >> TILE_HEIGHT
-        level_above = (trees[-1] or 0) + 1
-        trees = [level_above] if last else []
+    if _has_beyond(reader, None, size):
+        raise _rolled_back(size)
+    level, count = 0, size
+    while count or level == 0:
+        if _has_beyond(reader, level, count):
+            raise _rolled_back(size)
+        level, count = level + 1, count >> TILE_HEIGHT
 
 
-def _beyond(reader: DirectoryReader, level: int | None, count: int, last: int) -> list[Tile] | None:
-    """Files of one tree beyond its `count` hashes; None when no one commit left them."""
-    first, final = count // FULL_WIDTH, last // FULL_WIDTH
-    found: list[Tile] = []
-    partial = 0
-    for index in range(first, final + 2):
-        place = Tile(level, index)
-        floor = count % FULL_WIDTH if index == first else 0
-        widths = [width for width in reader.widths(place) if width > floor]
-        partial += len(widths)
-        found.extend(Tile(level, index, width) for width in widths)
-        if reader.has(place):
-            found.append(place)
-    too_far = any(tile.index * FULL_WIDTH + tile.width > last for tile in found)
-    return None if too_far or partial > 1 else found
+def _has_beyond(reader: DirectoryReader, level: int | None, count: int) -> bool:
+    """Whether one tree has files beyond its `count` hashes, at its edge or after it."""
+    index, width = divmod(count, FULL_WIDTH)
+    edge, after = Tile(level, index), Tile(level, index + 1)
+    wider = any(each > width for each in reader.widths(edge))
+    return wider or reader.has(edge) or reader.has(after) or bool(reader.widths(after))
+
+
+def _cosigned(
+    reader: DirectoryReader, log: GrowingLog, published: Checkpoint, key: VerifierKey
+) -> Checkpoint | None:
+    """The checkpoint that witnesses cosigned last; the log must still extend it."""
+    text = reader.cosigned()
+    if text is None:
+        return None
+    cosigned = verify_checkpoint(text, key)
+    # SECURITY: it is published after the checkpoint it is about, so it is never ahead.
+    if cosigned.size > published.size:
+        raise _rolled_back(published.size)
+    if log.root(cosigned.size) != cosigned.root:
+        raise Unverified(
+            f"the log's first {cosigned.size} entries are not those that witnesses cosigned;"
+            " restore the log from a backup",
+            code="log-forked",
+        )
+    return cosigned
+
+
+def _broken(problem: str) -> Unverified:
+    return Unverified(
+        f"the journal {problem}; restore the log from a backup", code="journal-changed"
+    )
+
+
+def _rolled_back(size: int) -> Unverified:
+    return Unverified(
+        f"the log holds more than its checkpoint of {size} entries covers;"
+        " restore the newer checkpoint and journal",
+        code="log-rolled-back",
+    )

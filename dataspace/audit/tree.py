@@ -1,8 +1,8 @@
 """The growing tree in memory: the tiles at its right edge. Stores nothing on disk.
 
-Every tile that may still grow is held with all hashes inside it, so that an append costs
-two hashes on average and a proof a few look-ups. Tiles further left are read back on
-demand, checked against their parents, and kept for a while.
+Every tile that may still grow, or is not in a file yet, is held with all hashes inside it,
+so that an append costs two hashes on average and a proof a few look-ups. Tiles further left
+are read back on demand, checked against their parents, and kept for a while.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataspace.audit.tiles import FULL_WIDTH, Tile, decode_hashes, encode_hashes
 from dataspace.errors import Unverified
 
 TILE_HEIGHT = 8
-_KEPT_TILES = 64  # more than one commit can complete, so that its proofs need no file
+_KEPT_TILES = 64
 
 
 class TileRows:
@@ -56,6 +56,7 @@ class Tree:
     def __init__(self, size: int, read_tile: Callable[[Tile], bytes]) -> None:
         self._read_tile = read_tile
         self._kept: OrderedDict[tuple[int, int], TileRows] = OrderedDict()
+        self._unwritten: dict[tuple[int, int], TileRows] = {}
         self._lock = threading.Lock()
         self._edge: list[tuple[int, TileRows]] = []
         self.size = size
@@ -77,9 +78,16 @@ class Tree:
         return self._rows(level, tile).rows[row][at]
 
     def tile_bytes(self, tile: Tile) -> bytes:
-        """The bytes of a hash tile that the last appends made."""
+        """The bytes of a hash tile."""
         assert tile.level is not None
         return encode_hashes(self._rows(tile.level, tile.index).rows[0][: tile.width])
+
+    def written(self, size: int) -> None:
+        """The full tiles of a tree of `size` leaves can be read back from now on."""
+        with self._lock:
+            for level, index in list(self._unwritten):
+                if (index + 1) * FULL_WIDTH <= size >> (TILE_HEIGHT * level):
+                    self._keep(level, index, self._unwritten.pop((level, index)))
 
     def _push(self, level: int, above: bytes) -> None:
         if level == len(self._edge):
@@ -87,7 +95,8 @@ class Tree:
         index, rows = self._edge[level]
         rows.push(above)
         if rows.width == FULL_WIDTH:
-            self._keep(level, index, rows)
+            with self._lock:
+                self._unwritten[level, index] = rows
             self._push(level + 1, rows.root)
             self._edge[level] = (index + 1, TileRows())
 
@@ -97,10 +106,11 @@ class Tree:
             if edge_index == index:
                 return rows
         with self._lock:
-            kept = self._kept.get((level, index))
-            if kept is not None:
+            if (level, index) in self._unwritten:
+                return self._unwritten[level, index]
+            if (level, index) in self._kept:
                 self._kept.move_to_end((level, index))
-                return kept
+                return self._kept[level, index]
         return self._read_back(level, index)
 
     def _read_back(self, level: int, index: int) -> TileRows:
@@ -109,14 +119,14 @@ class Tree:
         # SECURITY: a tile changed behind the running log must not become a proof.
         if rows.root != self.node((level + 1) * TILE_HEIGHT, index):
             raise Unverified(f"{tile.path} is not the tile that the log wrote", code="tile-hash")
-        self._keep(level, index, rows)
+        with self._lock:
+            self._keep(level, index, rows)
         return rows
 
     def _keep(self, level: int, index: int, rows: TileRows) -> None:
-        with self._lock:
-            self._kept[level, index] = rows
-            while len(self._kept) > _KEPT_TILES:
-                self._kept.popitem(last=False)
+        self._kept[level, index] = rows
+        while len(self._kept) > _KEPT_TILES:
+            self._kept.popitem(last=False)
 
     def _read(self, tile: Tile) -> tuple[bytes, ...]:
         return decode_hashes(tile, self._read_tile(tile))

@@ -21,6 +21,8 @@ from dataspace.client.release import Release
 from dataspace.client.session import QUERY_SECONDS, Catalogue, OnProgress, Session
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 
+_COSIGNED_SECONDS = 1.0  # for witnesses, who normally need less
+
 
 class Require(StrEnum):
     """Which regions have to answer."""
@@ -72,6 +74,7 @@ def query(
             require=require.value,
             on_progress=on_progress,
             seconds=deadline,
+            cosigned_seconds=_COSIGNED_SECONDS,
         )
         problem = _write_evidence(release, evidence)
     written = str(evidence) if evidence is not None and problem is None else None

@@ -21,10 +21,13 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from dataspace.audit.cosignatures import CosigningPrivateKey, cosigning_vkey
 from dataspace.audit.notes import verifier_key
 from dataspace.audit.store import LogStore
+from dataspace.audit.witness_store import SqliteWitnessStore
 from dataspace.errors import Malformed, Unavailable
 from dataspace.home import CONFIG, MAKING, PartyConfig, write_config
 from dataspace.identity.algorithms import ECDSA_P256, ED25519, ML_DSA_44
@@ -39,6 +42,7 @@ from dataspace.identity.keystore import (
     SIGNING_KEY,
     TLS_CHAIN,
     TLS_KEY,
+    WITNESS_KEYS,
     generate_private_key,
     write_chain,
     write_private_key,
@@ -53,6 +57,7 @@ SPACE = "gba"
 PARTS = ("broker", *REGIONS, "actors")
 _YEARS = {"root": 10, "member": 5, "holder": 1, "trust": 1}
 _LOG_KEY = Path("keys/log.key")
+WITNESS = "witness"  # a region's witness is a party of its own, in a directory of the region's
 
 # One actor of each role in each region; every algorithm of the closed list is in use.
 _ALGORITHM_OF_REGION = {"guangzhou": ED25519, "hongkong": ECDSA_P256, "macao": ML_DSA_44}
@@ -64,6 +69,7 @@ _MEMBER_OF_ROLE = {
     "operator": "health-authority",
     "node": "health-authority",
     "broker": "exchange",
+    "witness": "health-authority",
 }
 
 
@@ -94,17 +100,19 @@ def found_space(home: Path, tell: Told = lambda _: None) -> None:
     broker = ActorUri(BROKER_REGION, _MEMBER_OF_ROLE["broker"], "broker", "broker-1")
     _issue(home / "broker", broker, broker_authority, ED25519, server=True)
     for region, authority in authorities.items():
-        node = ActorUri(region, _MEMBER_OF_ROLE["node"], "node", "node-1")
-        _issue(home / region, node, authority, ED25519)
+        _issue(home / region, _service(region, "node"), authority, ED25519)
     actors = _issue_actors(home, authorities)
     tell("logs")
     keys = {owner: _found_log(home / owner, owner) for owner in ("broker", *REGIONS)}
+    witnesses = [
+        _found_witness(home / region / WITNESS, each) for region, each in authorities.items()
+    ]
     tell("trust list, signed by the three regions")
-    trust, digest = _found_trust(home, authorities, broker, keys)
+    trust, digest = _found_trust(home, authorities, broker, keys, witnesses)
     directories = {home / "broker": ("broker", broker)}
+    directories |= {home / region: ("node", _service(region, "node")) for region in REGIONS}
     directories |= {
-        home / region: ("node", ActorUri(region, _MEMBER_OF_ROLE["node"], "node", "node-1"))
-        for region in REGIONS
+        home / region / WITNESS: ("witness", _service(region, "witness")) for region in REGIONS
     }
     directories |= {directory: ("actor", uri) for directory, uri in actors.items()}
     for directory, (kind, uri) in directories.items():
@@ -241,11 +249,32 @@ def _found_log(directory: Path, owner: str) -> tuple[str, str]:
     return origin, verifier_key(origin, key).to_text()
 
 
+def _service(region: str, role: str) -> ActorUri:
+    return ActorUri(region, _MEMBER_OF_ROLE[role], role, f"{role}-1")
+
+
+def _found_witness(directory: Path, authority: _Authority) -> trust_pb2.TrustedWitness:
+    """A witness's directory: its two keys, and nothing seen yet."""
+    directory.mkdir(mode=0o700)
+    _issue(directory, _service(authority.region, "witness"), authority, ED25519)
+    name = f"{SPACE}.dataspace/witness/{authority.region}"
+    keys: list[CosigningPrivateKey] = [Ed25519PrivateKey.generate(), MLDSA44PrivateKey.generate()]
+    for file, key in zip(WITNESS_KEYS, keys, strict=True):
+        write_private_key(directory / file, key)
+    SqliteWitnessStore(directory / "seen.db").close()
+    return trust_pb2.TrustedWitness(
+        name=name,
+        region=authority.region,
+        vkeys=[cosigning_vkey(name, key).to_text() for key in keys],
+    )
+
+
 def _found_trust(
     home: Path,
     authorities: dict[str, _Authority],
     broker: ActorUri,
     logs: dict[str, tuple[str, str]],
+    witnesses: list[trust_pb2.TrustedWitness],
 ) -> tuple[bytes, str]:
     now = time.time_ns() // 1_000_000
     wire = trust_pb2.TrustList(
@@ -253,6 +282,7 @@ def _found_trust(
         version=1,
         issued_at_ms=now,
         expires_at_ms=now + _YEARS["trust"] * 365 * 86_400_000,
+        witnesses=witnesses,
     )
     for region, authority in sorted(authorities.items()):
         wire.regions.add(
@@ -290,8 +320,9 @@ def _settle(
     folder = directory / "trust"
     folder.mkdir(mode=0o700)
     (folder / "1.dsse").write_bytes(trust)
-    if kind != "actor":
+    if kind in {"node", "broker"}:
         _copy_policies(directory / "policies")
+    if kind != "actor":
         (directory / "run").mkdir(mode=0o700)
     owner = "broker" if kind == "broker" else uri.region
     write_config(
@@ -303,7 +334,8 @@ def _settle(
                 "uri": str(uri),
                 "broker": address,
                 "trust_sha256": digest,
-                "log_origin": f"{SPACE}.dataspace/{owner}" if kind != "actor" else "",
+                "log_origin": f"{SPACE}.dataspace/{owner}" if kind in {"node", "broker"} else "",
+                "http": f"127.0.0.1:{_free_port()}" if kind == "broker" else "",
             }
         ),
     )

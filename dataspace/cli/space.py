@@ -74,11 +74,13 @@ def up(
     home_option: HomeOption = None,
     detach: Annotated[bool, typer.Option("--detach", help="return once it is ready")] = False,
 ) -> None:
-    """Start the broker and the three nodes, each as a process of its own."""
+    """Start the broker, the three nodes and their witnesses, each as a process of its own."""
     root = _space(home or home_option)
     supervising.start_space(root)
     address = PartyHome(root / "broker").listen_address
-    out.print(f"space ready: broker at {address}, {len(REGIONS)} nodes attached")
+    out.print(
+        f"space ready: broker at {address}, {len(REGIONS)} nodes and their witnesses attached"
+    )
     if detach:
         return
     try:

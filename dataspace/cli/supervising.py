@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from dataspace.cli.founding import WITNESS
 from dataspace.errors import KINDS, DataspaceError, Unavailable
 from dataspace.home import PartyHome
 from dataspace.identity.names import REGIONS
@@ -25,10 +26,12 @@ from dataspace.processes import read_state
 
 Tell = Callable[[str], None]
 
-PARTIES = ("broker", *REGIONS)
+WITNESSES = tuple(f"{region}/{WITNESS}" for region in REGIONS)
+PARTIES = ("broker", *REGIONS, *WITNESSES)
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
-_READY = {"broker": "serving"} | dict.fromkeys(REGIONS, "attached")
+_READY = {"broker": "serving"} | dict.fromkeys((*REGIONS, *WITNESSES), "attached")
+_MODULES = {"broker": "broker", "node": "node", "witness": "node.witness"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def start_party(home: Path, party: str) -> subprocess.Popen[bytes]:
     own.check_whole()
     run_folder = own.folder("run")
     (run_folder / "state.json").unlink(missing_ok=True)
-    module = "broker" if party == "broker" else "node"
+    module = _MODULES[own.config.kind]
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith("PYTHONPATH")
     }
@@ -99,7 +102,7 @@ def status_of(home: Path) -> list[PartyStatus]:
 
 
 def start_space(home: Path) -> None:
-    """Start all parties and return once every node is attached.
+    """Start all parties and return once every node and witness is attached.
 
     Raises the error that stopped a party, naming it; the others are then stopped again.
     """
@@ -155,7 +158,7 @@ def _dead(home: Path, party: str, code: int) -> DataspaceError:
 def stop_space(home: Path) -> list[str]:
     """Stop what was started; returns the parties that ran. Nodes first, the broker last."""
     stopped: list[str] = []
-    for group in (REGIONS, ("broker",)):
+    for group in ((*REGIONS, *WITNESSES), ("broker",)):
         found = {party: find_process(home, party) for party in group}
         living = {party: process for party, process in found.items() if process is not None}
         for process in living.values():

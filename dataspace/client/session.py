@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ from dataspace.client.explanations import NodeExplanation, read_explanations
 from dataspace.client.release import NodeStatus, Release
 from dataspace.errors import KINDS, DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
+from dataspace.evidence.cosigned import check_cosigned, receipts_of
 from dataspace.evidence.offers import RegionOffer, open_offer, regions_asked
 from dataspace.evidence.pinned import pin
 from dataspace.evidence.quorum import trusted_quorum
@@ -130,9 +132,11 @@ class Session:
         pooled: bool = False,
         on_progress: OnProgress | None = None,
         seconds: float = QUERY_SECONDS,
+        cosigned_seconds: float = 0.0,
     ) -> Release:
         """Ask one SELECT. Returns a verified `Release`.
 
+        It is `provisional` unless witnesses cosign its entries within `cosigned_seconds`.
         Raises `Malformed`, `Refused`, `Unavailable` or `Unverified`; under `require="all"`
         also where a single region refuses or is away.
         """
@@ -144,14 +148,16 @@ class Session:
         except Refused:
             query = None  # the broker's and the nodes' to say, so that it is recorded
         envelope = self._signed(sql, list(offers), purpose, project, require, pooled=pooled)
-        event, digest = self._ask(envelope, seconds, on_progress)
+        event, digest, cosigned = self._ask(envelope, seconds, on_progress, cosigned_seconds)
         if query is None or event.WhichOneof("event") != "release":
             raise Unverified("an answer to what had to be refused", code="release-answer")
         audience = sorted(offers)
         bundle = event.release
         checked = check_release(bundle, query, digest, audience, self.trust, now_ms())
         _require(checked, require)
-        release = _release(query, checked, bundle, envelope)
+        if cosigned is not None:
+            check_cosigned(receipts_of(bundle), cosigned, self.trust)
+        release = _release(query, checked, bundle, envelope, cosigned)
         return replace(release, prove=lambda: self.evidence(release.id))
 
     def explain(
@@ -168,7 +174,7 @@ class Session:
         with suppress(Refused):  # each node says so itself
             bind_query(unbound, *(each.offer for each in first.values()))
         envelope = self._signed(sql, list(offers), purpose, project, "any", explain=True)
-        event, digest = self._ask(envelope, seconds, None)
+        event, digest, _ = self._ask(envelope, seconds, None)
         return read_explanations(event.explanations, sorted(offers), digest, self.trust, now_ms())
 
     def _signed(
@@ -256,12 +262,18 @@ class Session:
         return broker_pb2_grpc.BrokerStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     def _ask(
-        self, envelope: Envelope, seconds: float, on_progress: OnProgress | None
-    ) -> tuple[query_pb2.QueryEvent, bytes]:
+        self,
+        envelope: Envelope,
+        seconds: float,
+        on_progress: OnProgress | None,
+        cosigned_seconds: float = 0.0,
+    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
+        """The answer's event, the request's digest, and the witnesses' proofs if waited for."""
         digest = hashlib.sha256(envelope.payload).digest()
         call = self._stub().Query(envelope, timeout=seconds)
         try:
-            for event in self._events(call):
+            events = self._events(call)
+            for event in events:
                 match event.WhichOneof("event"):
                     case "progress":
                         if on_progress is not None:
@@ -269,8 +281,10 @@ class Session:
                             on_progress(progress.region, progress.stage, progress.fraction)
                     case "refusal":
                         raise self._refusal(event.refusal, digest)
+                    case "release" if cosigned_seconds > 0:
+                        return event, digest, _cosigned(call, events, cosigned_seconds)
                     case "release" | "explanations":
-                        return event, digest
+                        return event, digest, None
         finally:
             call.cancel()
         raise Unavailable("the broker ended the call without an answer", code="broker-ended")
@@ -298,6 +312,22 @@ class Session:
             return Unverified("a refusal that the broker did not sign", code="refusal-signer")
         check_receipt(answer.receipt, "broker", opened.payload_sha256, self.trust)
         return error_of(opened.message.status)
+
+
+def _cosigned(
+    call: Any, events: Iterator[query_pb2.QueryEvent], seconds: float
+) -> query_pb2.Cosigned | None:
+    """What witnesses say of a release, if it comes in time; a broker that has none is silent."""
+    timer = threading.Timer(seconds, call.cancel)
+    timer.start()
+    try:
+        with suppress(DataspaceError):
+            for event in events:
+                if event.WhichOneof("event") == "cosigned":
+                    return event.cosigned
+    finally:
+        timer.cancel()
+    return None
 
 
 def _from_rpc(error: Any) -> DataspaceError:
@@ -346,7 +376,11 @@ def _require(checked: CheckedRelease, require: str) -> None:
 
 
 def _release(
-    query: Query, checked: CheckedRelease, bundle: query_pb2.ReleaseBundle, envelope: Envelope
+    query: Query,
+    checked: CheckedRelease,
+    bundle: query_pb2.ReleaseBundle,
+    envelope: Envelope,
+    cosigned: query_pb2.Cosigned | None,
 ) -> Release:
     return Release(
         id=checked.release_sha256.hex(),
@@ -354,7 +388,7 @@ def _release(
         nodes=tuple(
             NodeStatus(node.region, node.status, node.reason) for node in checked.release.nodes
         ),
-        provisional=checked.release.provisional,
+        provisional=cosigned is None,
         request=envelope.SerializeToString(),
         bundle=bundle.SerializeToString(),
         types=column_types(query),

@@ -1,9 +1,6 @@
 """What a log recorded, proved offline: entry, place, cosigned checkpoint, context. Pure.
 
-The proof is a C2SP tlog-proof (https://c2sp.org/tlog-proof), without `extra`:
-
-    "c2sp.org/tlog-proof@v1" LF "index " index LF *( base64( hash ) LF ) LF checkpoint
-
+The proof is a C2SP tlog-proof without `extra`: see `dataspace.audit.proofs`.
 Who must have cosigned is the `Quorum`'s to say, which is handed in.
 """
 
@@ -11,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,14 +15,11 @@ from typing import Any, Protocol
 from dataspace.audit.checkpoints import Checkpoint
 from dataspace.audit.entries import SALT_BYTES, Entry, commitment
 from dataspace.audit.merkle import leaf_hash, verify_inclusion
-from dataspace.audit.notes import VerifierKey, decode_base64, encode_base64, parse_vkey
+from dataspace.audit.notes import VerifierKey, parse_vkey
+from dataspace.audit.proofs import Proof, parse_proof
 from dataspace.errors import Unverified
 from dataspace.identity.trustlist import TrustList
 from dataspace.v1 import evidence_pb2
-
-_FIRST = "c2sp.org/tlog-proof@v1"
-_INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
-_MAX_PATH = 63
 
 
 @dataclass(frozen=True)
@@ -63,18 +56,16 @@ class Logged:
 
 def write_proof(index: int, path: Sequence[bytes], checkpoint_text: str) -> str:
     """The tlog-proof of an entry."""
-    lines = [_FIRST, f"index {index}", *map(encode_base64, path), ""]
-    return "\n".join(lines) + "\n" + checkpoint_text
+    return Proof(index, tuple(path), checkpoint_text).to_text()
 
 
 def read_proof(text: str) -> tuple[int, tuple[bytes, ...], str]:
     """Index, audit path and checkpoint of a tlog-proof; nothing is verified."""
-    head, found, checkpoint = text.partition("\n\n")
-    lines = head.split("\n")
-    number = _INDEX.fullmatch(lines[1]) if len(lines) > 1 else None
-    if not found or lines[0] != _FIRST or number is None or len(lines) > 2 + _MAX_PATH:
-        raise _bad("this is no proof of an entry's place in a log")
-    return int(number[1]), tuple(map(decode_base64, lines[2:])), checkpoint
+    proof = parse_proof(text)
+    # INVARIANT: no byte of evidence is idle, and nothing authenticates what `extra` holds.
+    if proof.extra is not None:
+        raise Unverified("a proof in evidence carries nothing extra", code="evidence-proof")
+    return proof.index, proof.path, proof.note_text
 
 
 def place_of(proof: str) -> int:
@@ -129,7 +120,3 @@ def open_context(record: evidence_pb2.Recorded, entry: Entry) -> Mapping[str, An
 def _context(record: evidence_pb2.Recorded, what: str) -> Unverified:
     return Unverified(f"the context that {record.owner} gives does not hold: {what}",
                       code="evidence-context")  # fmt: skip
-
-
-def _bad(message: str) -> Unverified:
-    return Unverified(message, code="evidence-proof")

@@ -21,7 +21,6 @@ from dataspace.evidence.archive import Archive
 from dataspace.evidence.desk import Made, RequestKind
 from dataspace.evidence.logged import place_of, write_proof
 from dataspace.evidence.recording import Recorder
-from dataspace.home import PartyHome
 from dataspace.identity.envelopes import Opened
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trusted import BROKER
@@ -144,9 +143,8 @@ class Keeper:
         )
 
 
-def keeper_of(home: PartyHome, owner: str, recorder: Recorder, archive: Archive) -> Keeper:
-    """The keeper over what a party's home holds."""
-    cosigned = CosignedStore(home.folder("cosigned"))
+def keeper_of(owner: str, recorder: Recorder, cosigned: CosignedStore, archive: Archive) -> Keeper:
+    """The keeper over what a party has."""
     return Keeper(owner, recorder.log, cosigned.covering, recorder.bodies.opening, archive)
 
 

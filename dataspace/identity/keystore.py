@@ -31,6 +31,7 @@ SIGNING_KEY = Path("keys/signing.key")
 SIGNING_CHAIN = Path("certs/signing.pem")
 TLS_KEY = Path("keys/tls.key")
 TLS_CHAIN = Path("certs/tls.pem")
+WITNESS_KEYS = (Path("keys/witness.key"), Path("keys/witness-ml-dsa.key"))  # of a witness alone
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,8 @@ def _step(current: TrustList, envelope: Envelope) -> TrustList:
         if region not in signers and _own(current, region) != _own(following, region):
             raise _unverified(
                 "own-signature",
-                f"the roots, keys, logs or witnesses of {region} change without its signature; ask {region}",
+                f"the roots, keys, logs or witnesses of {region} change without its signature; "
+                f"ask {region}",
             )
     return following
 

@@ -10,20 +10,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Hello(_message.Message):
-    __slots__ = ("signer", "freshness", "region", "challenge", "version", "offers")
+    __slots__ = ("signer", "freshness", "region", "challenge", "version", "offers", "witness")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     FRESHNESS_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     freshness: _envelope_pb2.Freshness
     region: str
     challenge: bytes
     version: str
     offers: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
+    witness: str
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class NodeFrame(_message.Message):
     __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure", "witness_ask", "witness_reply", "log_update")
@@ -98,14 +100,16 @@ class WitnessReply(_message.Message):
     def __init__(self, status: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class LogUpdate(_message.Message):
-    __slots__ = ("old_size", "tiles", "checkpoint")
+    __slots__ = ("old_size", "tiles", "checkpoint", "cosigned")
     OLD_SIZE_FIELD_NUMBER: _ClassVar[int]
     TILES_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    COSIGNED_FIELD_NUMBER: _ClassVar[int]
     old_size: int
     tiles: _containers.RepeatedCompositeFieldContainer[LogTile]
     checkpoint: str
-    def __init__(self, old_size: _Optional[int] = ..., tiles: _Optional[_Iterable[_Union[LogTile, _Mapping]]] = ..., checkpoint: _Optional[str] = ...) -> None: ...
+    cosigned: str
+    def __init__(self, old_size: _Optional[int] = ..., tiles: _Optional[_Iterable[_Union[LogTile, _Mapping]]] = ..., checkpoint: _Optional[str] = ..., cosigned: _Optional[str] = ...) -> None: ...
 
 class LogTile(_message.Message):
     __slots__ = ("path", "data")

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from dataspace.audit.journal import read_journal
 from dataspace.client import Session, connect
-from dataspace.errors import DataspaceError
+from dataspace.errors import DataspaceError, Unverified
 from dataspace.evidence.answers import check_answer
 from dataspace.home import PartyHome
 from dataspace.identity.algorithms import ECDSA_P256, generate, sign
@@ -115,11 +116,27 @@ def sign_payload(payload: bytes, like: Envelope, identity: SigningIdentity) -> E
 
 
 def log_sizes(space: Space) -> dict[str, int]:
-    """Entries in each party's log, as its checkpoint says."""
-    return {
-        owner: int((space.home / owner / "log" / "checkpoint").read_text().splitlines()[1])
-        for owner in EVERYBODY
-    }
+    """Entries in each party's log: those it acknowledged, once they are in its public files.
+
+    A log that cannot publish them is not waited for longer than two seconds.
+    """
+    deadline = time.monotonic() + 2
+    sizes = {owner: _sizes(space.home / owner / "log") for owner in EVERYBODY}
+    while any(public < size for public, size in sizes.values()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+        sizes = {owner: _sizes(space.home / owner / "log") for owner in EVERYBODY}
+    return {owner: size for owner, (_, size) in sizes.items()}
+
+
+def _sizes(log: Path) -> tuple[int, int]:
+    """Entries in a log's public files, and with those in its journal."""
+    while True:
+        try:
+            records = read_journal(log)
+        except (OSError, Unverified):  # it is being written, or cut
+            continue
+        public = int((log / "checkpoint").read_text().splitlines()[1])
+        return public, max([public, *(record.size for record in records)])
 
 
 _BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)

@@ -80,14 +80,18 @@ class Lied(Session):
         self.heard: Bundle | None = None
 
     def _ask(
-        self, envelope: Envelope, seconds: float, on_progress: OnProgress | None
-    ) -> tuple[query_pb2.QueryEvent, bytes]:
-        event, digest = super()._ask(envelope, seconds, on_progress)
+        self,
+        envelope: Envelope,
+        seconds: float,
+        on_progress: OnProgress | None,
+        cosigned_seconds: float = 0.0,
+    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
+        event, digest, cosigned = super()._ask(envelope, seconds, on_progress, cosigned_seconds)
         assert event.WhichOneof("event") == "release"
         self.heard = Bundle()
         self.heard.CopyFrom(event.release)
         self.lie(event.release)
-        return event, digest
+        return event, digest, cosigned
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from .confined import Confinement, listening, only
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
 PATIENTS = 500
+WITNESSES = tuple(f"{region}-witness" for region in REGIONS)
 QUESTION = "SELECT region, count(*) AS n FROM patients GROUP BY region ORDER BY region"
 
 
@@ -22,7 +23,7 @@ def project(image: str) -> Iterator[Project]:
     """The file, brought up once; skips where there is no Compose."""
     try:
         with project_up(image, PATIENTS) as project:
-            project.await_healthy("broker", *REGIONS)
+            project.await_healthy("broker", *REGIONS, *WITNESSES)
             yield project
     except NoCompose as reason:
         pytest.skip(str(reason))
@@ -34,13 +35,14 @@ def test_a_member_of_the_composed_space_gets_an_answer(project: Project) -> None
     asked = project.compose(*asking, "--as", "hongkong/researcher", "--format", "json")
     assert asked.code == 0, asked.err
     assert asked.json["rows"] == [[region, PATIENTS] for region in REGIONS]
+    assert asked.json["provisional"] is False  # the three witnesses cosign from their containers
 
 
 @pytest.mark.parametrize("party", ["broker", *REGIONS])
 def test_a_composed_party_is_confined_to_its_own_volume(project: Project, party: str) -> None:
     container = project.container(party)
     assert Confinement.of(container) == only(f"/space/{party}")
-    assert listening(container) == ({7443} if party == "broker" else set())
+    assert listening(container) == ({7443, 7480} if party == "broker" else set())
 
 
 @pytest.mark.parametrize("party", ["broker", *REGIONS])

@@ -208,12 +208,16 @@ class Watched(Session):
         self.stages: set[tuple[str, str]] = set()
 
     def _ask(
-        self, envelope: Envelope, seconds: float, on_progress: OnProgress | None
-    ) -> tuple[query_pb2.QueryEvent, bytes]:
+        self,
+        envelope: Envelope,
+        seconds: float,
+        on_progress: OnProgress | None,
+        cosigned_seconds: float = 0.0,
+    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
         def hear(region: str, stage: str, _: float) -> None:
             self.stages.add((region, stage))
 
-        return super()._ask(envelope, seconds, hear)
+        return super()._ask(envelope, seconds, hear, cosigned_seconds)
 
 
 def test_nothing_is_run_and_the_log_says_explained(asked_space: Space) -> None:
@@ -270,11 +274,15 @@ class Lied(Session):
         self.lie = lie
 
     def _ask(
-        self, envelope: Envelope, seconds: float, on_progress: OnProgress | None
-    ) -> tuple[query_pb2.QueryEvent, bytes]:
-        event, digest = super()._ask(envelope, seconds, on_progress)
+        self,
+        envelope: Envelope,
+        seconds: float,
+        on_progress: OnProgress | None,
+        cosigned_seconds: float = 0.0,
+    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
+        event, digest, cosigned = super()._ask(envelope, seconds, on_progress, cosigned_seconds)
         self.lie(event.explanations)
-        return event, digest
+        return event, digest, cosigned
 
 
 Ask = Callable[[Callable[[Explanations], None]], tuple[NodeExplanation, ...]]

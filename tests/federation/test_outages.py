@@ -131,12 +131,16 @@ def test_a_signal_ends_each_process_cleanly(space: Space, number: signal.Signals
 
 @contextmanager
 def log_out_of_order(space: Space, party: str) -> Iterator[None]:
-    """A party whose log cannot be written: what it stages files in is no directory."""
+    """A party whose log cannot be written: what it stages files in is no directory.
+
+    It finds out when it publishes an entry that its journal holds, and that one stays.
+    """
     staging = space.home / party / "log/staging"
     aside = staging.with_name("staging.aside")
     staging.rename(aside)
     staging.touch()
     try:
+        await_true(lambda: query(space, COUNT).code == 5, f"{party} goes on")
         yield
     finally:
         staging.unlink()
@@ -146,9 +150,9 @@ def log_out_of_order(space: Space, party: str) -> Iterator[None]:
 
 
 def test_a_node_that_cannot_record_releases_nothing(space: Space) -> None:
-    before = log_sizes(space)
     asker = Asker.of(space)
     with log_out_of_order(space, "macao"), asker.session:
+        before = log_sizes(space)
         bundle = asker.session.send(asker.seal(make_request(GROUPED)))
         assert len(bundle.answers) == 2
         assert b"macao" not in b"".join(each.body.payload[:400] for each in bundle.answers)
@@ -165,9 +169,9 @@ def test_a_node_that_cannot_record_releases_nothing(space: Space) -> None:
 
 
 def test_a_broker_that_cannot_record_forwards_and_tells_nothing(space: Space) -> None:
-    before = log_sizes(space)
     asker = Asker.of(space)
     with log_out_of_order(space, "broker"), asker.session:
+        before = log_sizes(space)
         assert asker.hear(asker.seal(make_request())) == {"broker": "unavailable log-stopped"}
         stale = asker.seal(make_request(issued=-600_000))
         assert asker.hear(stale) == {"broker": "unavailable log-stopped"}

@@ -1,9 +1,11 @@
-"""The order of flushes and renames, and an end of the process between any two of them."""
+"""The order of flushes and renames, and an end of the process between any two calls."""
 
 from __future__ import annotations
 
-import os
+import errno
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,81 +15,135 @@ from dataspace.audit.store import LogStore
 from dataspace.audit.verify import verify_log
 from dataspace.errors import Unavailable
 
-from .samples import KEY, ORIGIN, PRIVATE_KEY, entry, write_batched
-
-
-class Disk:
-    """Watches flushes and renames, and fails the n-th of them."""
-
-    def __init__(self, patch: pytest.MonkeyPatch, fail_at: int = -1) -> None:
-        self.calls: list[tuple[str, Path]] = []
-        self._fail_at = fail_at
-        self._fsync, self._rename = os.fsync, os.rename
-        patch.setattr(os, "fsync", self.fsync)
-        patch.setattr(os, "rename", self.rename)
-
-    def fsync(self, handle: int) -> None:
-        self._note("fsync", Path(os.readlink(f"/proc/self/fd/{handle}")))
-        self._fsync(handle)
-
-    def rename(self, source: Path, target: Path) -> None:
-        self._note("from", Path(source))
-        self._rename(source, target)
-        self.calls.append(("rename", Path(target)))
-
-    def _note(self, what: str, path: Path) -> None:
-        if len(self.calls) >= self._fail_at >= 0:
-            raise OSError(5, "input/output error")
-        self.calls.append((what, path))
+from .disk import Disk
+from .samples import KEY, ORIGIN, PRIVATE_KEY, acknowledge_only, entry, reopen, write_batched
 
 
 def test_every_file_is_flushed_before_its_rename_and_its_directory_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_batched(tmp_path / "log", 255)
-    with (
-        LogStore.open(tmp_path / "log", ORIGIN, PRIVATE_KEY) as log,
-        monkeypatch.context() as patch,
-    ):
+    with reopen(tmp_path / "log") as log, monkeypatch.context() as patch:
         disk = Disk(patch)
         log.append(entry(255))
+        log.publish()
     renamed = [(at, path) for at, (what, path) in enumerate(disk.calls) if what == "rename"]
     names = [str(path.relative_to(tmp_path / "log")) for _, path in renamed]
     assert sorted(names) == ["checkpoint", "tile/0/000", "tile/1/000.p/1", "tile/entries/000"]
     assert names[-1] == "checkpoint"
+    staged = [path for what, path in disk.calls if what == "write" and "staging" in path.parts]
     last = renamed[-1][0]
-    for at, path in renamed:
-        what, source = disk.calls[at - 1]
-        assert what == "from"
+    for (at, path), source in zip(renamed, staged, strict=True):
         assert ("fsync", source) in disk.calls[:at]
         until = None if path.name == "checkpoint" else last
         assert ("fsync", path.parent) in disk.calls[at:until]
 
 
-@pytest.mark.parametrize("size", [0, 1, 255, 256])
-def test_an_end_between_any_two_writes_loses_nothing_acknowledged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+def test_a_commit_is_one_synchronous_write_of_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_batched(tmp_path / "log", 3)
+    with reopen(tmp_path / "log") as log:
+        log.append(entry(3))
+        log.publish()
+        with monkeypatch.context() as patch:
+            patch.setattr("dataspace.audit.publishing.Publisher.offer", lambda *_: None)
+            disk = Disk(patch)
+            log.append(entry(4))
+        log.publish()
+    assert [what for what, _ in disk.calls] == ["pwrite"]
+
+
+def test_the_journal_goes_only_after_what_it_holds_is_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogStore.create(tmp_path / "log", ORIGIN, PRIVATE_KEY)
+    with monkeypatch.context() as patch:
+        disk = Disk(patch)
+        log.append(entry(0))
+        log.close()
+    cut = next(at for at, (what, path) in enumerate(disk.calls)
+               if what == "unlink" and path.parent.name == "journal")  # fmt: skip
+    checkpoint = max(
+        at for at, (what, path) in enumerate(disk.calls)
+        if what == "rename" and path.name == "checkpoint"
+    )  # fmt: skip
+    assert ("fsync", tmp_path / "log") in disk.calls[checkpoint:cut]
+
+
+@pytest.mark.parametrize(
+    ("size", "code"),
+    [(0, errno.EIO), (1, errno.ENOSPC), (255, errno.EIO), (255, errno.ENOSPC), (256, errno.EROFS)],
+)
+def test_an_end_between_any_two_calls_loses_nothing_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, code: int
 ) -> None:
     write_batched(tmp_path / "whole", size)
-    failed = True
-    fail_at = 0
-    while failed:
-        directory = tmp_path / str(fail_at)
-        shutil.copytree(tmp_path / "whole", directory)
-        with LogStore.open(directory, ORIGIN, PRIVATE_KEY) as log, monkeypatch.context() as patch:
-            Disk(patch, fail_at)
-            try:
-                log.append(entry(size))
-                failed = False
-            except Unavailable:
-                fail_at += 1
+
+    def use(directory: Path, acknowledged: list[int]) -> None:
+        log = reopen(directory)
+        try:
+            for number in (size, size + 1):
+                acknowledged.append(log.append(entry(number)).index)
+                log.publish()
+        finally:
+            log.close()
+
+    def check(directory: Path, told: list[int]) -> None:
         verify_log(DirectoryReader(directory), KEY)
-        with LogStore.open(directory, ORIGIN, PRIVATE_KEY) as log:
-            assert log.size in ({size, size + 1} if failed else {size + 1})
-            assert [log.read_entry(number) for number in range(size)] == [
-                entry(number) for number in range(size)
+        with reopen(directory) as log:
+            assert log.size in range(size + len(told), size + 3)
+            assert [log.read_entry(number) for number in range(log.size)] == [
+                entry(number) for number in range(log.size)
             ]
             log.append(entry(1000))
         verify_log(DirectoryReader(directory), KEY)
+
+    assert _fail_everywhere(tmp_path, monkeypatch, code, use, check) > 25
+
+
+@pytest.mark.parametrize(
+    ("size", "code"), [(0, errno.EIO), (255, errno.ENOSPC), (254, errno.EROFS)]
+)
+def test_an_end_between_any_two_calls_of_a_recovery_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, code: int
+) -> None:
+    write_batched(tmp_path / "before", size)
+    acknowledge_only(tmp_path / "before", tmp_path / "whole", range(size, size + 3), monkeypatch)
+
+    def use(directory: Path, _: list[int]) -> None:
+        reopen(directory).close()
+
+    def check(directory: Path, _: list[int]) -> None:
+        verify_log(DirectoryReader(directory), KEY)
+        with reopen(directory) as log:
+            assert log.size == size + 3
+            assert log.read_entry(size + 2) == entry(size + 2)
+        assert verify_log(DirectoryReader(directory), KEY).size == size + 3
+
+    assert _fail_everywhere(tmp_path, monkeypatch, code, use, check) > 10
+
+
+def _fail_everywhere(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    use: Callable[[Path, list[int]], None],
+    check: Callable[[Path, list[int]], None],
+) -> int:
+    """Use a copy of `whole` with each call failing in turn; how many calls there were."""
+    fail_at = 0
+    failed = True
+    while failed:
+        directory = folder / "copy"
+        shutil.copytree(folder / "whole", directory)
+        told: list[int] = []
+        with monkeypatch.context() as patch:
+            disk = Disk(patch, fail_at, code)
+            with suppress(Unavailable):
+                use(directory, told)
+            failed = disk.failed
+        check(directory, told)
         shutil.rmtree(directory)
-    assert fail_at > 6
+        fail_at += 1
+    return fail_at

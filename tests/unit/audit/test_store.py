@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dataspace.audit import durable
 from dataspace.audit.checkpoints import Checkpoint
+from dataspace.audit.entries import Entry
 from dataspace.audit.merkle import EMPTY_ROOT, leaf_hash, verify_consistency
 from dataspace.audit.reader import DirectoryReader
 from dataspace.audit.receipts import verify_receipt
@@ -17,21 +18,20 @@ from dataspace.audit.store import Appended, LogStore
 from dataspace.audit.verify import verify_log
 from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
 
+from .disk import Disk
 from .samples import (
     KEY,
     ORIGIN,
     OTHER_PRIVATE_KEY,
     PRIVATE_KEY,
+    acknowledge_only,
     entry,
     new_log,
+    reopen,
     run_threads,
     write_batched,
     write_log,
 )
-
-
-def reopen(directory: Path) -> LogStore:
-    return LogStore.open(directory, ORIGIN, PRIVATE_KEY)
 
 
 def test_every_append_gives_a_receipt_that_verifies(tmp_path: Path) -> None:
@@ -181,13 +181,9 @@ def test_a_log_that_could_not_flush_acknowledges_nothing_until_reopened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = new_log(tmp_path / "log", 3)
-
-    def fail(path: Path, data: bytes) -> None:
-        raise OSError(28, "no space left on device")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(durable, "write_synced", fail)
-        with pytest.raises(Unavailable, match="no space left"):
+    with monkeypatch.context() as patch:
+        Disk(patch, 0, errno.ENOSPC)
+        with pytest.raises(Unavailable, match=r"No space left.*open it again"):
             log.append(entry(3))
     with pytest.raises(Unavailable):
         log.append(entry(3))
@@ -197,34 +193,38 @@ def test_a_log_that_could_not_flush_acknowledges_nothing_until_reopened(
         assert log.append(entry(3)).index == 3
 
 
-def test_a_commit_that_stopped_before_its_checkpoint_is_forgotten(tmp_path: Path) -> None:
-    for size in (3, 254, 255, 256):
-        directory = tmp_path / str(size)
-        write_batched(directory, size)
-        checkpoint = (directory / "checkpoint").read_bytes()
-        before = files_of(directory)
-        with reopen(directory) as log:
-            log.append(entry(size))
-        for path, data in before.items():  # partial tiles go only after the checkpoint
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        assert (directory / "checkpoint").read_bytes() == checkpoint
-        with reopen(directory) as log:
-            assert log.size == size
-            assert files_of(directory) == before
-            assert log.append(entry(size + 1)).index == size
-        assert verify_log(DirectoryReader(directory), KEY).size == size + 1
+@pytest.mark.parametrize("size", [3, 254, 255, 256])
+def test_a_publication_that_stopped_before_its_checkpoint_is_finished_from_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    write_batched(tmp_path / "log", size)
+    acknowledge_only(tmp_path / "log", tmp_path / "crashed", range(size, size + 3), monkeypatch)
+    for path in (tmp_path / "log/tile").rglob("*"):  # partial tiles go only after the checkpoint
+        target = tmp_path / "crashed" / path.relative_to(tmp_path / "log")
+        if path.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    shutil.copytree(tmp_path / "crashed", tmp_path / "no journal")
+    verify_log(DirectoryReader(tmp_path / "crashed"), KEY)
+    with reopen(tmp_path / "crashed") as log:
+        assert [log.read_entry(each) for each in range(size + 3)] == [
+            entry(each) for each in range(size + 3)
+        ]
+    assert verify_log(DirectoryReader(tmp_path / "crashed"), KEY).size == size + 3
+    shutil.rmtree(tmp_path / "no journal/journal")
+    with pytest.raises(Unverified, match="restore the newer checkpoint and journal"):
+        reopen(tmp_path / "no journal")
 
 
-@pytest.mark.parametrize("older", [1, 3])
+@pytest.mark.parametrize("older", [1, 3, 5])
 def test_an_older_checkpoint_put_back_over_newer_tiles_is_refused(
     tmp_path: Path, older: int
 ) -> None:
-    log = new_log(tmp_path / "log", older)
+    write_log(tmp_path / "log", older)
     checkpoint = (tmp_path / "log/checkpoint").read_bytes()
     for number in range(older, 6):
-        log.append(entry(number))
-    log.close()
+        with reopen(tmp_path / "log") as log:
+            log.append(entry(number))
     (tmp_path / "log/checkpoint").write_bytes(checkpoint)
     with pytest.raises(Unverified, match="restore the newer checkpoint"):
         reopen(tmp_path / "log")
@@ -256,16 +256,32 @@ def test_a_log_with_a_changed_right_edge_is_not_served(tmp_path: Path) -> None:
 
 
 def test_an_entry_changed_behind_a_running_log_is_not_read(tmp_path: Path) -> None:
-    with new_log(tmp_path / "log", 2) as log:
-        file = tmp_path / "log/tile/entries/000.p/2"
+    write_batched(tmp_path / "log", 256)
+    with reopen(tmp_path / "log") as log:
+        file = tmp_path / "log/tile/entries/000"
         file.write_bytes(file.read_bytes().replace(b"decided", b"refused"))
         with pytest.raises(Unverified):
             log.read_entry(1)
 
 
-def files_of(directory: Path) -> dict[Path, bytes]:
-    return {
-        path: path.read_bytes()
-        for path in directory.rglob("*")
-        if path.is_file() and path.name != "lock"
-    }
+def test_a_submitted_entry_is_recorded_even_if_its_caller_gives_up(tmp_path: Path) -> None:
+    with new_log(tmp_path / "log") as log:
+        assert not log.submit(entry(0)).cancel()
+    with reopen(tmp_path / "log") as log:
+        assert log.read_entry(0) == entry(0)
+
+
+def test_closing_waits_for_what_was_submitted(tmp_path: Path) -> None:
+    log = new_log(tmp_path / "log")
+    waiting = [log.submit(entry(number)) for number in range(1000)]
+    log.close()
+    assert [each.result(0).index for each in waiting] == list(range(1000))
+    assert verify_log(DirectoryReader(tmp_path / "log"), KEY).size == 1000
+    assert list((tmp_path / "log/journal").iterdir()) == []
+
+
+def test_an_entry_is_taken_as_a_value_or_as_its_bytes(tmp_path: Path) -> None:
+    with new_log(tmp_path / "log") as log:
+        log.append(Entry.from_bytes(entry(0)))
+        log.append(entry(1))
+        assert [log.read_entry(0), log.read_entry(1)] == [entry(0), entry(1)]

@@ -1,0 +1,124 @@
+"""The logs' public files over HTTP, read-only: what C2SP tlog-tiles has a monitor read. Rim.
+
+    GET /logs/<owner>/checkpoint             the latest, with cosignatures where they are there
+    GET /logs/<owner>/checkpoint.cosigned    the latest that a quorum of witnesses cosigned
+    GET /logs/<owner>/tile/<L>/<N>[.p/<W>]   hash tiles; a full tile never changes
+    GET /logs                                the owners and verifier keys
+
+Entries are not public: `tile/entries` is no path here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from broker.mirrors import COSIGNED
+from dataspace.audit.reader import CHECKPOINT, DirectoryReader
+from dataspace.audit.tiles import parse_tile_path
+from dataspace.errors import DataspaceError, Unavailable
+
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_BRIEFLY = {"Cache-Control": "no-cache"}
+
+
+def public_logs(logs: Mapping[str, tuple[Path, str]]) -> Starlette:
+    """The application over `logs`: for each owner the directory and the verifier key."""
+
+    async def index(_: Request) -> Response:
+        return JSONResponse(
+            {owner: {"path": f"/logs/{owner}", "vkey": vkey} for owner, (_, vkey) in logs.items()}
+        )
+
+    async def file(request: Request) -> Response:
+        known = logs.get(request.path_params["owner"])
+        if known is None:
+            return _none()
+        return await asyncio.to_thread(_file, known[0], request.path_params["path"])
+
+    return Starlette(
+        routes=[
+            Route("/logs", index, methods=["GET"]),
+            Route("/logs/{owner}/{path:path}", file, methods=["GET"]),
+        ]
+    )
+
+
+def _file(directory: Path, path: str) -> Response:
+    if path in {CHECKPOINT, COSIGNED}:
+        try:
+            text = (directory / path).read_text()
+        except OSError:
+            return _none()
+        return PlainTextResponse(text, headers=_BRIEFLY)
+    try:
+        # SECURITY: a path is parsed, never joined as it came; entries are not public.
+        tile = parse_tile_path(path)
+        if tile.level is None:
+            return _none()
+        data = DirectoryReader(directory).read(tile)
+    except DataspaceError:
+        return _none()
+    return Response(data, media_type="application/octet-stream", headers=_FOREVER)
+
+
+def _none() -> Response:
+    return PlainTextResponse("not found\n", status_code=404)
+
+
+class _Quiet(uvicorn.Server):
+    """A server that leaves signals to the process that it runs in."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """One listening address, served on the running event loop until it is stopped."""
+
+    def __init__(self, application: Starlette, address: str) -> None:
+        self._socket = _listening(address)
+        self._server = _Quiet(
+            uvicorn.Config(
+                application,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                limit_concurrency=64,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._task = asyncio.create_task(self._server.serve([self._socket]))
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        self._server.should_exit = True
+        await asyncio.wait({self._task}, timeout=3)
+
+
+def _listening(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    listening = socket.socket()
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, int(port)))
+    except (OSError, ValueError):
+        listening.close()
+        raise Unavailable(
+            f"the broker cannot listen on {address}: the port is taken or not allowed; "
+            "stop what uses it, or change `http` in party.toml",
+            code="port-taken",
+        ) from None
+    listening.listen(64)
+    return listening

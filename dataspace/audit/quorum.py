@@ -1,0 +1,82 @@
+"""Whose cosignatures make a checkpoint believable. Pure.
+
+An owner never counts towards its own log: a region's log needs the witnesses of both other
+regions, the broker's those of two of three. A region counts once, whichever of its keys
+signed; one that is suspended does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
+from dataspace.audit.cosignatures import Cosigned, verify_cosignature
+from dataspace.audit.notes import VerifierKey, parse_note
+from dataspace.errors import Unverified
+
+NEEDED = 2  # regions other than the owner
+
+
+@dataclass(frozen=True)
+class CosignedCheckpoint:
+    """A checkpoint that enough regions cosigned. `at_s` is when the quorum stood."""
+
+    checkpoint: Checkpoint
+    by_region: Mapping[str, tuple[Cosigned, ...]]
+    at_s: int
+
+    @property
+    def origin(self) -> str:
+        """Whose log."""
+        return self.checkpoint.origin
+
+    @property
+    def size(self) -> int:
+        """How many entries."""
+        return self.checkpoint.size
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """The rule for one log: its key and owner, and the witnesses' keys by region.
+
+    `regions` leaves out suspended ones; the owner's own may stand in it and does not count.
+    """
+
+    log_key: VerifierKey
+    owner: str
+    regions: Mapping[str, tuple[VerifierKey, ...]]
+    needed: int = NEEDED
+
+    @property
+    def origin(self) -> str:
+        """The log's origin."""
+        return self.log_key.name
+
+    def names(self) -> tuple[str, ...]:
+        """The witnesses that count, by name."""
+        return tuple(sorted({key.name for keys in self._counting().values() for key in keys}))
+
+    def check(self, note_text: str) -> CosignedCheckpoint:
+        """The checkpoint in a note; raises `Unverified` unless owner and quorum signed it."""
+        checkpoint = verify_checkpoint(note_text, self.log_key)
+        note = parse_note(note_text)
+        by_region: dict[str, tuple[Cosigned, ...]] = {}
+        for region, keys in self._counting().items():
+            found = [verify_cosignature(note, checkpoint, key) for key in keys]
+            cosigned = tuple(each for each in found if each is not None)
+            if cosigned:
+                by_region[region] = cosigned
+        if len(by_region) < self.needed:
+            raise Unverified(
+                f"{len(by_region)} of {self.needed} regions have cosigned the checkpoint of"
+                f" {self.origin}; ask again when their witnesses are there",
+                code="not-cosigned",
+            )
+        times = sorted(min(each.at_s for each in cosigned) for cosigned in by_region.values())
+        return CosignedCheckpoint(checkpoint, by_region, times[self.needed - 1])
+
+    def _counting(self) -> dict[str, tuple[VerifierKey, ...]]:
+        # SECURITY: an owner that cosigned its own log would need one accomplice less.
+        return {region: keys for region, keys in self.regions.items() if region != self.owner}

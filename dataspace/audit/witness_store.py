@@ -1,0 +1,132 @@
+"""What a witness remembers of each log, across restarts. Rim: SQLite, or memory for tests."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from dataspace.audit.witness import Seen
+from dataspace.errors import Unavailable
+
+_REMEMBERED = 100_000  # sizes of one log of which the root is known
+
+_PRUNE_EACH = 1_000
+_PRUNE = """
+DELETE FROM roots WHERE origin = ? AND size < (
+    SELECT min(size) FROM (SELECT size FROM roots WHERE origin = ? ORDER BY size DESC LIMIT ?)
+)
+"""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS seen (
+    origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS roots (
+    origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (origin, size)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+class MemoryWitnessStore:
+    """Remembers until the process ends. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, Seen] = {}
+        self._roots: dict[tuple[str, int], bytes] = {}
+
+    def seen(self, origin: str) -> Seen | None:
+        """See `WitnessStore`."""
+        return self._seen.get(origin)
+
+    def root_at(self, origin: str, size: int) -> bytes | None:
+        """See `WitnessStore`."""
+        return self._roots.get((origin, size))
+
+    def advance(self, origin: str, old: Seen | None, new: Seen) -> bool:
+        """See `WitnessStore`."""
+        with self._lock:
+            if self._seen.get(origin) != old:
+                return False
+            self._seen[origin] = new
+            self._roots[origin, new.size] = new.root
+            return True
+
+
+class SqliteWitnessStore:
+    """Remembers in a file that its owner alone reads. Safe between threads and processes."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            file.touch(mode=0o600)
+            self._database = sqlite3.connect(
+                file, isolation_level=None, check_same_thread=False, timeout=5
+            )
+            self._database.execute("PRAGMA journal_mode = WAL")
+            # SECURITY: what was cosigned must outlive the machine's sudden end.
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error):
+            raise _unavailable() from None
+
+    def seen(self, origin: str) -> Seen | None:
+        """See `WitnessStore`."""
+        row = self._one("SELECT size, root, note FROM seen WHERE origin = ?", origin)
+        return None if row is None else Seen(*row)
+
+    def root_at(self, origin: str, size: int) -> bytes | None:
+        """See `WitnessStore`."""
+        row = self._one("SELECT root FROM roots WHERE origin = ? AND size = ?", origin, size)
+        root: bytes | None = None if row is None else row[0]
+        return root
+
+    def advance(self, origin: str, old: Seen | None, new: Seen) -> bool:
+        """See `WitnessStore`."""
+        with self._lock, closing(self._database.cursor()) as cursor:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                try:
+                    moved = self._advance(cursor, origin, old, new)
+                    cursor.execute("COMMIT" if moved else "ROLLBACK")
+                except BaseException:
+                    cursor.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error:
+                raise _unavailable() from None
+        return moved
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._database.close()
+
+    def _advance(self, cursor: sqlite3.Cursor, origin: str, old: Seen | None, new: Seen) -> bool:
+        row = cursor.execute(
+            "SELECT size, root, note FROM seen WHERE origin = ?", (origin,)
+        ).fetchone()
+        if (None if row is None else Seen(*row)) != old:
+            return False
+        cursor.execute(
+            "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)",
+            (origin, new.size, new.root, new.note_text),
+        )
+        cursor.execute(
+            "INSERT OR REPLACE INTO roots VALUES (?, ?, ?)", (origin, new.size, new.root)
+        )
+        if new.size % _PRUNE_EACH == 0:
+            cursor.execute(_PRUNE, (origin, origin, _REMEMBERED))
+        return True
+
+    def _one(self, sql: str, *values: str | int) -> Any:
+        try:
+            with self._lock:
+                return self._database.execute(sql, values).fetchone()
+        except sqlite3.Error:
+            raise _unavailable() from None
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the witness cannot remember: its store fails", code="witness-store")

@@ -1,0 +1,139 @@
+"""A region's witness as a process: dials out, cosigns others' checkpoints, tells of forks. Rim.
+
+A process of its own, so that a node's maintenance does not stop it; it holds keys that
+sign nothing else, and remembers what it saw of each log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+
+from dataspace.audit.cosignatures import CosigningPrivateKey, cosigning_vkey
+from dataspace.audit.notes import VerifierKey, parse_vkey
+from dataspace.audit.witness import Witness
+from dataspace.audit.witness_store import SqliteWitnessStore
+from dataspace.errors import DataspaceError, Malformed
+from dataspace.home import PartyHome
+from dataspace.identity.keystore import WITNESS_KEYS, load_private_key
+from dataspace.identity.trustlist import TrustList
+from dataspace.processes import write_state
+from dataspace.v1 import broker_pb2
+from node.dialling import Dialler, Stream
+from node.witness.alarms import Alarms
+
+_LOG = structlog.get_logger("witness")
+
+_TELL_SECONDS = 2.0
+_INTERNAL = 500
+
+
+@dataclass
+class WitnessService:
+    """One region's witness, assembled."""
+
+    home: PartyHome
+    name: str
+    trust: TrustList
+    witness: Witness
+    alarms: Alarms
+
+    @classmethod
+    def open(cls, home: PartyHome) -> WitnessService:
+        """Open everything. Raises what is wrong, naming it."""
+        if home.config.kind != "witness":
+            raise Malformed(f"{home.path} is not a witness's home", code="home-kind")
+        trust = home.trust(time.time_ns() // 1_000_000)
+        region = home.uri.region
+        keys = [_cosigning_key(home.path / file) for file in WITNESS_KEYS]
+        for witness in trust.witnesses_of(region):
+            own = {cosigning_vkey(witness.name, key).to_text() for key in keys}
+            if own == set(witness.vkeys):
+                break
+        else:
+            raise Malformed(
+                "the trust list names no witness with these keys; see `gba trust show`",
+                code="witness-key",
+            )
+        store = SqliteWitnessStore(home.path / "seen.db")
+        return cls(
+            home,
+            witness.name,
+            trust,
+            Witness(witness.name, keys, watched_logs(trust, region), store),
+            Alarms(home.path / "alarms", Path(home.path.parent) / "run"),
+        )
+
+    async def run(self) -> None:
+        """Serve until a signal."""
+        run_folder = self.home.folder("run")
+        write_state(run_folder, stage="starting")
+
+        def on_change(attached: bool, reason: str) -> None:
+            _LOG.info("attached" if attached else "detached", reason=reason)
+            write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
+
+        dialler = Dialler(
+            self.home, self.home.identity, lambda: self.trust, on_change, witness=self.name
+        )
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        tasks = {
+            asyncio.create_task(dialler.run(self._use)),
+            asyncio.create_task(self._tell()),
+            asyncio.create_task(stop.wait()),
+        }
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        write_state(run_folder, stage="stopped")
+
+    async def _use(self, stream: Stream, _: broker_pb2.Welcome) -> None:
+        while (frame := await stream.read()) is not grpc.aio.EOF:
+            if frame.WhichOneof("body") == "witness_ask":
+                status, body = await asyncio.to_thread(self._answer, frame.witness_ask.request)
+                reply = broker_pb2.WitnessReply(status=status, body=body)
+                await stream.write(broker_pb2.NodeFrame(call=frame.call, witness_reply=reply))
+            elif frame.WhichOneof("body") == "ping":
+                await stream.write(broker_pb2.NodeFrame(pong=broker_pb2.Pong()))
+
+    def _answer(self, request: bytes) -> tuple[int, bytes]:
+        try:
+            verdict = self.witness.judge(request, int(datetime.now(UTC).timestamp()))
+            if verdict.alarm is not None:
+                # INVARIANT: kept before it is answered, so that no crash forgets a fork.
+                self.alarms.keep(vars(verdict.alarm))
+        except DataspaceError as error:
+            _LOG.error("witness.failed", code=error.code)
+            return _INTERNAL, b""
+        _LOG.info("witness.answered", status=verdict.status, origin=verdict.origin)
+        return verdict.status, verdict.body
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.to_thread(self.alarms.tell)
+            await asyncio.sleep(_TELL_SECONDS)
+
+
+def _cosigning_key(file: Path) -> CosigningPrivateKey:
+    key = load_private_key(file)
+    if not isinstance(key, Ed25519PrivateKey | MLDSA44PrivateKey):
+        raise Malformed(f"{file} must be an Ed25519 or ML-DSA-44 key", code="witness-key")
+    return key
+
+
+def watched_logs(trust: TrustList, region: str) -> Mapping[str, VerifierKey]:
+    """The logs that a region's witness cosigns, by origin: all but the region's own."""
+    return {log.origin: parse_vkey(log.vkey) for log in trust.logs if log.owner != region}

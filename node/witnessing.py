@@ -1,0 +1,119 @@
+"""A node's dealings with witnesses, and its log's public copy at the broker. Rim.
+
+What goes out is public: checkpoints, proofs, hash tiles. The broker carries it, and could
+keep it back; then nothing is cosigned, and after the grace period nothing is released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from dataspace.audit.checkpoints import parse_checkpoint
+from dataspace.audit.notes import parse_note
+from dataspace.audit.store import LogStore
+from dataspace.audit.tiles import Tile, tiles_between
+from dataspace.v1 import broker_pb2
+
+_LOG = structlog.get_logger("node.witnessing")
+
+LOOK_SECONDS = 0.05  # between looks at whether the log has grown
+_ANSWER_SECONDS = 10.0
+_AGAIN_SECONDS = 5.0
+_TILES_A_FRAME = 128
+_ABSENT = 503
+
+Put = Callable[[broker_pb2.NodeFrame], None]
+
+
+class Witnessing:
+    """One node's side of it, over whatever stream is there. For one event loop."""
+
+    def __init__(self, log: LogStore) -> None:
+        self._log = log
+        self._put: Put | None = None
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[broker_pb2.WitnessReply]] = {}
+        self._mirrored: asyncio.Queue[broker_pb2.LogMirrored] = asyncio.Queue()
+
+    async def use(self, put: Put, mirrored_size: int) -> None:
+        """Keep the broker's copy current over a new stream, until cancelled."""
+        self._put = put
+        self._mirrored = asyncio.Queue()
+        try:
+            await self._keep_mirror(put, mirrored_size)
+        finally:
+            if self._put is put:
+                self._put = None
+            for waiting in self._asked.values():
+                if not waiting.done():
+                    waiting.set_result(broker_pb2.WitnessReply(status=_ABSENT))
+
+    async def ask(self, witness: str, request: bytes) -> tuple[int, bytes]:
+        """Put an add-checkpoint request to a witness; status 503 where nobody carries it."""
+        if self._put is None:
+            return _ABSENT, b""
+        number = next(self._numbers)
+        waiting = self._asked[number] = asyncio.get_running_loop().create_future()
+        ask = broker_pb2.WitnessAsk(witness=witness, request=request)
+        self._put(broker_pb2.NodeFrame(call=number, witness_ask=ask))
+        try:
+            reply = await asyncio.wait_for(waiting, _ANSWER_SECONDS)
+            return reply.status, reply.body
+        except TimeoutError:
+            return _ABSENT, b""
+        finally:
+            del self._asked[number]
+
+    def receive(self, frame: broker_pb2.BrokerFrame) -> None:
+        """A frame of the broker that belongs here."""
+        if frame.WhichOneof("body") == "log_mirrored":
+            self._mirrored.put_nowait(frame.log_mirrored)
+            return
+        waiting = self._asked.get(frame.call)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(frame.witness_reply)
+
+    async def _keep_mirror(self, put: Put, size: int) -> None:
+        cosigned = ""
+        while True:
+            if self._log.size == size and self._log.cosigned_text == cosigned:
+                await asyncio.sleep(LOOK_SECONDS)
+                continue
+            cosigned = self._log.cosigned_text
+            for update in await asyncio.to_thread(self._updates, size, cosigned):
+                put(broker_pb2.NodeFrame(log_update=update))
+            reply = await asyncio.wait_for(self._mirrored.get(), 6 * _ANSWER_SECONDS)
+            size = reply.size
+            if reply.problem:
+                _LOG.error("mirror.refused", problem=reply.problem)
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _updates(self, size: int, cosigned: str) -> list[broker_pb2.LogUpdate]:
+        """The public files that a copy of `size` entries lacks; the checkpoint comes last."""
+        text = self._log.checkpoint_text
+        new_size = parse_checkpoint(parse_note(text).text).size
+        tiles = [tile for tile in tiles_between(size, new_size) if tile.level is not None]
+        if size > new_size:
+            tiles = []
+        updates = []
+        for start in range(0, max(len(tiles), 1), _TILES_A_FRAME):
+            piece = tiles[start : start + _TILES_A_FRAME]
+            last = start + _TILES_A_FRAME >= len(tiles)
+            updates.append(
+                broker_pb2.LogUpdate(
+                    old_size=size,
+                    tiles=self._read(piece),
+                    checkpoint=text if last else "",
+                    cosigned=cosigned if last else "",
+                )
+            )
+        return updates
+
+    def _read(self, tiles: Sequence[Tile]) -> list[broker_pb2.LogTile]:
+        return [
+            broker_pb2.LogTile(path=tile.path, data=self._log.tile_bytes(tile)) for tile in tiles
+        ]
