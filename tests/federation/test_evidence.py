@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dataspace.cli.supervising import start_party
+from dataspace.cli.supervising import WITNESSES, start_party
 from dataspace.client import connect
 from dataspace.identity.names import REGIONS
 from tests.federation.copies import running_copy
@@ -144,7 +144,7 @@ def looks(space: Space, owner: str) -> int:
 def test_an_answer_comes_without_its_file_while_nobody_cosigns(
     space: Space, tmp_path: Path
 ) -> None:
-    witnesses = [f"witness-{region}" for region in REGIONS]
+    witnesses = list(WITNESSES)
     for name in witnesses:
         stop(space, name)
     file = tmp_path / "e.evidence"
