@@ -76,10 +76,11 @@ def open_federation(home: PartyHome) -> Federation:
         attached=Attached(),
         query_seconds=home.config.query_seconds + 5,
         archive=Archive(home.folder("archive")),
+        cosigned=CosignedStore(home.folder("cosigned"), log.cosigned_text),
     )
 
 
-def open_witnessing(home: PartyHome, federation: Federation, cosigned: CosignedStore) -> Witnessing:
+def open_witnessing(home: PartyHome, federation: Federation) -> Witnessing:
     """The broker's part in witnessing: copies of the nodes' logs, and its own log's cosigner."""
     trust, witnesses = federation.trust, Witnesses()
     logs = {log.owner: log for log in trust.logs if log.owner in trust.regions}
@@ -94,8 +95,8 @@ def open_witnessing(home: PartyHome, federation: Federation, cosigned: CosignedS
         return reply.status, reply.body
 
     quorum = quorum_of(trust, federation.recorder.origin)
-    log = federation.recorder.log
-    cosigner = Cosigner(log, quorum, ask, _on_refusal, cosigned.keep)
+    log, keep = federation.recorder.log, federation.cosigned.keep
+    cosigner = Cosigner(log, quorum, ask, _on_refusal, keep)
     witnessing = Witnessing(witnesses, mirrors, quorums, cosigner)
     federation.proofs = witnessing.proofs
     grace = home.config.witness_grace_seconds
@@ -124,15 +125,16 @@ async def serve(home: PartyHome) -> None:
     run_folder = home.folder("run")
     write_state(run_folder, stage="starting")
     federation = open_federation(home)
-    cosigned = CosignedStore(home.folder("cosigned"))
-    witnessing = open_witnessing(home, federation, cosigned)
+    witnessing = open_witnessing(home, federation)
     room = RecordRoom.open(
         home,
         federation.recorder,
         lambda: federation.trust,
         # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
         claim=lambda _key, _expires_ms, _now_ms: None,
-        others=(keeper_of(BROKER, federation.recorder, federation.archive, cosigned).kind(),),
+        others=(
+            keeper_of(BROKER, federation.recorder, federation.cosigned, federation.archive).kind(),
+        ),
     )
     relay = Relay(room.desk, federation.attached, room.kinds)
     admission = Admission(home.config.waiting_queries, time.monotonic)

@@ -19,6 +19,7 @@ import structlog
 from broker.attached import Attached
 from broker.keeping import keep_release
 from broker.offers import Offers
+from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.entries import FieldValue
 from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import CheckedAnswer, check_answer, status_of
@@ -99,6 +100,7 @@ class Federation:
     attached: Attached
     query_seconds: float
     archive: Archive
+    cosigned: CosignedStore
     # Proofs of receipts, once witnesses have cosigned; None where they do not come in time.
     proofs: Proofs | None = None
     # Raises where the broker's own log has gone without witnesses for too long.

@@ -76,14 +76,14 @@ class Node:
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
         )
-        cosigned = CosignedStore(home.folder("cosigned"))
+        cosigned = CosignedStore(home.folder("cosigned"), log.cosigned_text)
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
             gatekeeper.trust,
             claim=gatekeeper.ledger.claim,
             products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
-            others=(keeper_of(region, gatekeeper.recorder, gatekeeper.archive, cosigned).kind(),),
+            others=(keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),),
         )
         return cls(home, gatekeeper, room, generations, limits, cosigned)
 

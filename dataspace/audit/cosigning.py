@@ -28,22 +28,20 @@ _AGAIN_SECONDS = 1.0  # before those that did not answer are asked again
 # What a witness answers to a request: an HTTP status of C2SP tlog-witness, and a body.
 Ask = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]
 Refusal = Callable[[str, int], None]
-Keep = Callable[[str, int], None]
 
 
 @dataclass
 class Cosigner:
     """One log's way to its witnesses. `ask` carries a request to the one named.
 
-    `on_refusal(witness, status)` hears of every answer that is no cosignature, `on_cosigned`
-    of every checkpoint that a quorum cosigned, and when (milliseconds since 1970).
+    `on_refusal(witness, status)` hears of every answer that is no cosignature.
     """
 
     log: LogStore
     quorum: Quorum
     ask: Ask
     on_refusal: Refusal = lambda _, __: None
-    on_cosigned: Keep = lambda _, __: None
+    on_cosigned: Callable[[str, int], None] = lambda _, __: None  # a note, and when (ms)
     _seen: dict[str, int] = field(default_factory=dict)  # sizes, by witness
     _uncosigned: tuple[int, int] = (-1, 0)  # an index, and when its entry was made
 
@@ -156,8 +154,8 @@ class Cosigner:
             found = self.quorum.check(cosigned)
         except DataspaceError:
             return False
-        self.on_cosigned(cosigned, found.at_s * 1000)
         self.log.attach_cosignatures(cosigned)
+        self.on_cosigned(cosigned, found.at_s * 1000)
         return True
 
 

@@ -1,6 +1,6 @@
 """What a log recorded, proved offline: entry, place, cosigned checkpoint, context. Pure.
 
-The proof is a C2SP tlog-proof (see `dataspace.audit.proofs`), without `extra`.
+The proof is a C2SP tlog-proof without `extra`: see `dataspace.audit.proofs`.
 Who must have cosigned is the `Quorum`'s to say, which is handed in.
 """
 
@@ -62,8 +62,9 @@ def write_proof(index: int, path: Sequence[bytes], checkpoint_text: str) -> str:
 def read_proof(text: str) -> tuple[int, tuple[bytes, ...], str]:
     """Index, audit path and checkpoint of a tlog-proof; nothing is verified."""
     proof = parse_proof(text)
+    # INVARIANT: no byte of evidence is idle, and nothing authenticates what `extra` holds.
     if proof.extra is not None:
-        raise Unverified("a proof in evidence says nothing beside itself", code="tlog-proof")
+        raise Unverified("a proof in evidence carries nothing extra", code="evidence-proof")
     return proof.index, proof.path, proof.note_text
 
 
@@ -119,7 +120,3 @@ def open_context(record: evidence_pb2.Recorded, entry: Entry) -> Mapping[str, An
 def _context(record: evidence_pb2.Recorded, what: str) -> Unverified:
     return Unverified(f"the context that {record.owner} gives does not hold: {what}",
                       code="evidence-context")  # fmt: skip
-
-
-def _bad(message: str) -> Unverified:
-    return Unverified(message, code="evidence-proof")

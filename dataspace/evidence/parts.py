@@ -143,8 +143,8 @@ class Keeper:
         )
 
 
-def keeper_of(owner: str, recorder: Recorder, archive: Archive, cosigned: CosignedStore) -> Keeper:
-    """The keeper over what a party's home holds."""
+def keeper_of(owner: str, recorder: Recorder, cosigned: CosignedStore, archive: Archive) -> Keeper:
+    """The keeper over what a party has."""
     return Keeper(owner, recorder.log, cosigned.covering, recorder.bodies.opening, archive)
 
 

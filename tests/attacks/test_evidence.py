@@ -127,7 +127,7 @@ def test_a_missing_record_is_refused() -> None:
 
     fails_at(altered(lambda e: drop(e, "broker", 0)), "inclusion")
     fails_at(altered(lambda e: drop(e, "broker", 1)), "inclusion")
-    fails_at(altered(lambda e: drop(e, "hongkong")), "answers")
+    assert "same regions" in fails_at(altered(lambda e: drop(e, "hongkong")), "answers")
     fails_at(altered(lambda e: e.records.__delitem__(slice(None))), "inclusion")
 
 

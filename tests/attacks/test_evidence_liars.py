@@ -173,13 +173,26 @@ def test_a_partial_that_signs_another_decision_is_refused(
     assert words in fails_at(twisted.file(), "decisions", twisted)
 
 
-@pytest.mark.parametrize(("owner", "step"), [("broker", "questions"), ("macao", "decisions")])
-def test_an_answer_without_a_decision_on_record_is_refused(owner: str, step: str) -> None:
+def test_an_answer_that_the_partials_do_not_combine_to_is_refused() -> None:
+    wrong = release(case().world, answer_sha256=bytes(32))
+    assert "not what the partials combine to" in fails_at(wrong.file(), "combination")
+
+
+@pytest.mark.parametrize(
+    ("owner", "step", "words"),
+    [
+        ("broker", "questions", "questions to its rules are missing"),
+        ("macao", "decisions", "without a decision on record"),
+    ],
+)
+def test_an_answer_without_a_decision_on_record_is_refused(
+    owner: str, step: str, words: str
+) -> None:
     def change(_: str, said: Said) -> None:
         if said["body"]:
             said["body"] |= {"access_requests": [], "decisions": []}
 
-    fails_at(lying(change, owner).file(), step)
+    assert words in fails_at(lying(change, owner).file(), step)
 
 
 def test_questions_without_their_decisions_are_refused() -> None:

@@ -1,24 +1,20 @@
-"""Evidence of what a running space answered: real nodes, logs and witnesses."""
+"""Evidence of what a running space answered, and what scripts see of it."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dataspace.cli.supervising import start_party
+from dataspace.cli.supervising import WITNESSES, start_party
 from dataspace.client import connect
-from dataspace.client.evidence import fetch_evidence, trust_lists_in
-from dataspace.errors import Refused
-from dataspace.evidence.pinned import pin
-from dataspace.evidence.quorum import trusted_quorum
-from dataspace.evidence.verification import verify_evidence
-from dataspace.home import PartyHome
 from dataspace.identity.names import REGIONS
 from tests.federation.copies import running_copy
-from tests.federation.processes import await_ready, stop
-from tests.spaces import Space
+from tests.federation.processes import await_ready, await_true, stop
+from tests.spaces import Space, run_gba
 
 SQL = "SELECT sex, count(distinct person) AS n FROM patients GROUP BY sex"
 JOINED = """SELECT p.sex, avg(o.value) AS mean FROM patients p
@@ -31,26 +27,30 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
         yield running
 
 
-def exported(space: Space, actor: str, release_id: str) -> bytes:
-    home = PartyHome(space.home / "actors" / actor.replace("/", "-"))
-    lists = trust_lists_in(home.path / "trust")
-    pinned = pin(lists, bytes.fromhex(home.config.trust_sha256))
-    with connect(space.home, actor) as session:
-        data = fetch_evidence(
-            session.audit, release_id, lists, pinned, trusted_quorum, wait_seconds=10
-        )
-    assert verify_evidence(data, pinned, trusted_quorum).failed is None
-    return data
+def exported(space: Space, actor: str, release_id: str, tmp_path: Path) -> bytes:
+    """`gba audit export`, then `gba evidence verify` with nothing but the first trust list."""
+    file, trust = tmp_path / "exported.evidence", tmp_path / "1.dsse"
+    ran = space.gba("audit", "export", release_id, "--out", str(file), actor=actor)
+    assert ran.code == 0, ran.err
+    shutil.copy(space.home / "macao" / "trust" / "1.dsse", trust)
+    verified = run_gba("evidence", "verify", str(file), "--trust", str(trust), "--format", "json")
+    assert verified.code == 0, verified.err
+    assert verified.json["verified"] is True
+    return file.read_bytes()
 
 
 @pytest.mark.parametrize("sql", [SQL, JOINED])
-def test_a_release_is_proved_by_who_asked_and_by_its_regulator(space: Space, sql: str) -> None:
+def test_a_release_is_proved_by_who_asked_and_by_its_regulator(
+    space: Space, sql: str, tmp_path: Path
+) -> None:
     release = space.query(sql).json["release"]
-    exported(space, "hongkong/researcher", release)
-    exported(space, "hongkong/regulator", release)
+    exported(space, "hongkong/researcher", release, tmp_path)
+    exported(space, "hongkong/regulator", release, tmp_path)
 
 
-def test_an_answer_that_a_region_refuses_is_proved_with_its_refusal(space: Space) -> None:
+def test_an_answer_that_a_region_refuses_is_proved_with_its_refusal(
+    space: Space, tmp_path: Path
+) -> None:
     folder = space.home / "macao" / "policies"
     rule = (folder / "space.cedar").read_text()
     (folder / "space.cedar").write_text(rule.replace('Purpose::"HRESCH"', 'Purpose::"PATRQT"'))
@@ -60,10 +60,12 @@ def test_an_answer_that_a_region_refuses_is_proved_with_its_refusal(space: Space
         (folder / "space.cedar").write_text(rule)
     told = {node["region"]: node["status"] for node in ran.json["nodes"]}
     assert told["macao"] == "refused", told
-    exported(space, "hongkong/researcher", ran.json["release"])
+    exported(space, "hongkong/researcher", ran.json["release"], tmp_path)
 
 
-def test_a_region_that_was_away_is_in_the_evidence_by_the_brokers_word(space: Space) -> None:
+def test_a_region_that_was_away_is_in_the_evidence_by_the_brokers_word(
+    space: Space, tmp_path: Path
+) -> None:
     stop(space, "guangzhou")
     try:
         ran = space.query(SQL, extra=["--require", "any"])
@@ -72,91 +74,100 @@ def test_a_region_that_was_away_is_in_the_evidence_by_the_brokers_word(space: Sp
         await_ready(space)
     told = {node["region"]: node["status"] for node in ran.json["nodes"]}
     assert told["guangzhou"] == "unreachable"
-    exported(space, "hongkong/researcher", ran.json["release"])
+    exported(space, "hongkong/researcher", ran.json["release"], tmp_path)
 
 
-def test_evidence_outlives_new_rules_and_new_data(space: Space) -> None:
+def test_evidence_outlives_new_rules_and_new_data(space: Space, tmp_path: Path) -> None:
     release = space.query(SQL).json["release"]
     folder = space.home / "macao" / "policies"
     rule = (folder / "space.cedar").read_text()
     (folder / "space.cedar").write_text(rule + "\n// counsel looked at this\n")
     try:
         later = space.query(SQL).json["release"]
-        exported(space, "hongkong/researcher", release)
-        exported(space, "hongkong/researcher", later)
+        exported(space, "hongkong/researcher", release, tmp_path)
+        exported(space, "hongkong/researcher", later, tmp_path)
     finally:
         (folder / "space.cedar").write_text(rule)
 
 
 @pytest.mark.parametrize("actor", ["hongkong/clinician", "macao/researcher", "macao/regulator"])
-def test_others_are_refused_by_rule(space: Space, actor: str) -> None:
+def test_others_are_refused_by_rule(space: Space, actor: str, tmp_path: Path) -> None:
     release = space.query(SQL).json["release"]
-    with pytest.raises(Refused) as caught:
-        exported(space, actor, release)
-    assert caught.value.rule == "evidence-regulator"
+    file = tmp_path / "e.evidence"
+    ran = space.gba("audit", "export", release, "--out", str(file), actor=actor)
+    assert (ran.code, ran.error["rule"]) == (4, "evidence-regulator")
+    assert not file.exists()
 
 
-def test_every_look_is_recorded_before_it_is_answered(space: Space) -> None:
+def test_a_query_writes_its_evidence_at_once(space: Space, tmp_path: Path) -> None:
+    file = tmp_path / "e.evidence"
+    ran = space.query(SQL, extra=["--evidence", str(file)])
+    assert (ran.code, ran.json["evidence"]) == (0, str(file)), ran.err
+    told = space.gba("evidence", "verify", str(file))
+    assert told.code == 0, told.err
+    assert "every step holds" in told.out
+    changed = bytearray(file.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    file.write_bytes(changed)
+    told = space.gba("evidence", "verify", str(file), "--format", "json")
+    assert (told.code, told.json["failed"]) == (6, "file")
+    assert "at step file" in told.error["message"]
+
+
+def test_a_session_gives_the_evidence_of_its_release(space: Space) -> None:
+    with connect(space.home, "macao/researcher") as session:
+        release = session.query(SQL, purpose="HRESCH")
+        assert release.evidence.startswith(b"gba-evidence/v1 ")
+
+
+def test_every_look_is_recorded(space: Space, tmp_path: Path) -> None:
     release = space.query(SQL).json["release"]
-    before = {owner: kinds(space.home / owner) for owner in ("broker", *REGIONS)}
-    exported(space, "hongkong/researcher", release)
+    before = {owner: looks(space, owner) for owner in ("broker", *REGIONS)}
+    exported(space, "hongkong/researcher", release, tmp_path)
     for owner in ("broker", *REGIONS):
-        assert kinds(space.home / owner) == before[owner] + 1, owner
+        await_true(partial(_looked, space, owner, before[owner]), f"{owner}: no look")
 
 
-def kinds(home: Path) -> int:
-    """Entries `evidence.read` in a log."""
-    bundles = (home / "log" / "tile" / "entries").rglob("*")
+def _looked(space: Space, owner: str, before: int) -> bool:
+    return looks(space, owner) > before
+
+
+def looks(space: Space, owner: str) -> int:
+    """Entries `evidence.read` in the newest tile of a log."""
+    bundles = (space.home / owner / "log" / "tile" / "entries").rglob("*")
     return max(
         (file.read_bytes().count(b'"kind":"evidence.read"') for file in bundles if file.is_file()),
         default=0,
     )
 
 
-@pytest.fixture
-def unwitnessed(space: Space) -> Iterator[Space]:
-    """The space, without two of its witnesses."""
-    away = ("guangzhou/witness", "macao/witness")
-    for witness in away:
-        stop(space, witness)
-    yield space
-    for witness in away:
-        start_party(space.home, witness)
-    await_ready(space)
-
-
-def test_an_answer_comes_with_the_file_that_proves_it(space: Space, tmp_path: Path) -> None:
-    file = tmp_path / "e.evidence"
-    ran = space.query(SQL, extra=["--evidence", str(file)])
-    assert ran.code == 0, ran.err
-    assert (ran.json["evidence"], ran.json["provisional"]) == (str(file), False)
-    folder = space.home / "actors" / "hongkong-researcher" / "trust"
-    verified = space.gba("evidence", "verify", str(file), "--trust", str(folder / "1.dsse"))
-    assert verified.code == 0, verified.err
-
-
 def test_an_answer_comes_without_its_file_while_nobody_cosigns(
-    unwitnessed: Space, tmp_path: Path
+    space: Space, tmp_path: Path
 ) -> None:
+    witnesses = list(WITNESSES)
+    for name in witnesses:
+        stop(space, name)
     file = tmp_path / "e.evidence"
-    ran = unwitnessed.query(SQL, extra=["--evidence", str(file)])
-    assert ran.code == 0, ran.err
-    assert ran.json["evidence"] is None
-    assert ran.json["rows"]
-    assert "not cosigned yet" in ran.err
-    assert not file.exists()
+    try:
+        ran = space.query(SQL, extra=["--evidence", str(file)])
+        assert ran.code == 0, ran.err
+        assert ran.json["evidence"] is None
+        assert ran.json["rows"]
+        assert "not cosigned yet" in ran.err
+        assert not file.exists()
+        later = ["audit", "export", ran.json["release"], "--out", str(file)]
+        told = space.gba(*later, actor="hongkong/researcher")
+        assert (told.code, told.error["code"]) == (5, "not-cosigned")
+    finally:
+        for name in witnesses:
+            start_party(space.home, name)
+        await_ready(space)
+    assert space.gba(*later, actor="hongkong/researcher").code == 0
+    assert space.gba("evidence", "verify", str(file)).code == 0
 
 
-def test_an_export_that_is_not_cosigned_is_unavailable(unwitnessed: Space, tmp_path: Path) -> None:
-    release = unwitnessed.query(SQL).json["release"]
-    file = tmp_path / "e.evidence"
-    ran = unwitnessed.gba(
-        "audit", "export", release, "--out", str(file), actor="hongkong/researcher"
-    )
-    assert (ran.code, ran.error["code"]) == (5, "not-cosigned")
-    assert not file.exists()
-
-
-def test_a_file_that_cannot_be_written_stops_the_query_before_it_is_asked(space: Space) -> None:
+def test_a_file_that_cannot_be_written_stops_the_query_before_it_is_asked(
+    space: Space, tmp_path: Path
+) -> None:
     ran = space.query(SQL, extra=["--evidence", "/nonexistent/e"])
     assert (ran.code, ran.error["code"]) == (3, "evidence-path")

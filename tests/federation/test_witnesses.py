@@ -60,6 +60,33 @@ def entries(space: Space, owner: str) -> list[Entry]:
     return found
 
 
+def await_cosigned(space: Space, owner: str) -> None:
+    """Wait until witnesses have cosigned the whole of a log."""
+    await_true(
+        lambda: cosigned_size(space, owner) == size(space, owner) > 0,
+        f"the log of {owner} is not cosigned",
+    )
+
+
+def await_published(space: Space, owner: str, url: str) -> None:
+    """Wait until the public checkpoint is the owner's latest."""
+    await_true(
+        lambda: fetch(url).split(b"\n")[1] == str(size(space, owner)).encode(),
+        "the public copy does not follow",
+    )
+
+
+def await_alarm(space: Space, region: str, origin: str) -> None:
+    """Wait until a region's node has recorded an alarm about another's log."""
+    await_true(
+        lambda: any(
+            each.kind == "alarm.raised" and each.fields.get("origin") == origin
+            for each in entries(space, region)
+        ),
+        f"{region} recorded no alarm",
+    )
+
+
 def size(space: Space, owner: str) -> int:
     """How many entries a log's public checkpoint has."""
     return int(DirectoryReader(space.home / owner / "log").checkpoint().split("\n")[1])
@@ -69,10 +96,7 @@ def test_every_log_is_cosigned_up_to_its_last_entry(space: Space) -> None:
     ran = space.query(SQL)
     assert ran.json["provisional"] is False
     for owner in OWNERS:
-        await_true(
-            lambda owner=owner: cosigned_size(space, owner) == size(space, owner) > 0,
-            f"the log of {owner} is not cosigned",
-        )
+        await_cosigned(space, owner)
 
 
 def test_anybody_reads_the_logs_over_http_but_no_entry(space: Space) -> None:
@@ -81,13 +105,7 @@ def test_anybody_reads_the_logs_over_http_but_no_entry(space: Space) -> None:
     listed = json.loads(fetch(prefix))
     assert set(listed) == set(OWNERS)
     for owner in OWNERS:
-        await_true(
-            lambda owner=owner: (
-                fetch(f"{prefix}/{owner}/checkpoint").split(b"\n")[1]
-                == str(size(space, owner)).encode()
-            ),
-            "the public copy does not follow",
-        )
+        await_published(space, owner, f"{prefix}/{owner}/checkpoint")
         reader = DirectoryReader(space.home / owner / "log")
         for tile in tiles_of(size(space, owner)):
             if tile.level is None:
@@ -100,8 +118,9 @@ def test_anybody_reads_the_logs_over_http_but_no_entry(space: Space) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../broker/party.toml", "macao/../../party.toml", "macao/tile/0/x", "nobody/checkpoint",
-             "broker/journal", "macao/staging", "%2e%2e/party.toml"],
+    "path",
+    ["../broker/party.toml", "macao/../../party.toml", "macao/tile/0/x", "nobody/checkpoint",
+     "broker/journal", "macao/staging", "%2e%2e/party.toml"],
 )  # fmt: skip
 def test_nothing_else_is_served(space: Space, path: str) -> None:
     prefix = f"http://{PartyHome(space.home / 'broker').config.http}/logs"
@@ -170,8 +189,7 @@ class grace_of:
         stop(self.space, self.party)
         self.file.write_text(text)
         start_party(self.space.home, self.party)
-        running = [party for party in OWNERS]
-        await_ready(self.space, *running)
+        await_ready(self.space, *OWNERS)
 
 
 def test_a_rewritten_log_is_refused_and_every_other_region_records_the_alarm(
@@ -185,7 +203,7 @@ def test_a_rewritten_log_is_refused_and_every_other_region_records_the_alarm(
     await_ready(space)
     for _ in range(2):
         space.query(SQL)
-    await_true(lambda: cosigned_size(space, "macao") == size(space, "macao"), "not cosigned")
+    await_cosigned(space, "macao")
     stop(space, "macao")
     shutil.rmtree(log)
     shutil.copytree(tmp_path / "before", log)
@@ -199,11 +217,5 @@ def test_a_rewritten_log_is_refused_and_every_other_region_records_the_alarm(
     before = cosigned_size(space, "macao")
     assert space.query(SQL).json["provisional"] is True
     for region in ("guangzhou", "hongkong"):
-        await_true(
-            lambda region=region: any(
-                each.kind == "alarm.raised" and each.fields["origin"] == home.config.log_origin
-                for each in entries(space, region)
-            ),
-            f"{region} recorded no alarm",
-        )
+        await_alarm(space, region, home.config.log_origin)
     assert cosigned_size(space, "macao") == before

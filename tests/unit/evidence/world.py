@@ -155,7 +155,7 @@ def make_request(
 def release(
     world: World, sql: str = SQL, signer: SigningIdentity | None = None, purpose: str = "HRESCH",
     broker_rules: PolicySet | None = None, regions: Sequence[str] = REGIONS,
-    released_ms: int = NOW_MS + 20,
+    released_ms: int = NOW_MS + 20, answer_sha256: bytes = b"",
 ) -> Case:  # fmt: skip
     """Ask, decide, answer, combine and record, as broker and nodes do."""
     request = make_request(world, sql, signer, purpose, regions)
@@ -189,7 +189,7 @@ def release(
     body = query_pb2.Release(
         request_sha256=asked.digest,
         nodes=outcomes,
-        answer_sha256=combine(query, shares, asked.audience).digest(),
+        answer_sha256=answer_sha256 or combine(query, shares, asked.audience).digest(),
         provisional=True,
         released_at_ms=released_ms,
     )
