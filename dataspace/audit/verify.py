@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
@@ -40,42 +41,65 @@ class VerifiedLog:
     entries_checked: int
 
 
+class Entries(Enum):
+    """What is looked for in a log's entries."""
+
+    OURS = "ours"  # canonical JSON, as this project's logs hold
+    ANY = "any"  # whatever bytes another implementation's log holds
+    NONE = "none"  # they are not read: a public copy has none
+
+
 def verify_log(
-    reader: TileReader, key: VerifierKey, *, seen: Checkpoint | None = None
+    reader: TileReader,
+    key: VerifierKey,
+    *,
+    seen: Checkpoint | None = None,
+    entries: Entries = Entries.OURS,
 ) -> VerifiedLog:
     """Recompute the log from its entries; raise `Unverified` naming the file and index at fault.
 
     `seen` is an earlier checkpoint that the verifier holds: the log must still extend it.
+    With `Entries.NONE` it is recomputed from the leaf hashes, and says nothing of entries.
     """
     checkpoint = verify_checkpoint(reader.checkpoint(), key)
     if seen is not None:
         _check_seen_fits(checkpoint, seen)
-    check = _Recomputation(reader, seen)
+    check = _Recomputation(reader, seen, entries)
+    bottom = 0 if entries is Entries.NONE else None
     for tile in tiles_of(checkpoint.size):
-        if tile.level is None:
-            check.bundle(tile)
-        elif tile.level > 0:
+        if tile.level == bottom:
+            check.bottom(tile)
+        elif tile.level is not None and tile.level > 0:
             check.hashes(tile)
     if check.frontier.root() != checkpoint.root:
         raise Unverified("checkpoint: its root is not that of the entries", code="log-root")
     check.seen_root_held()
-    return VerifiedLog(checkpoint.origin, checkpoint.size, checkpoint.root, check.frontier.size)
+    read = 0 if entries is Entries.NONE else check.frontier.size
+    return VerifiedLog(checkpoint.origin, checkpoint.size, checkpoint.root, read)
 
 
 class _Recomputation:
     """The tree as the entries give it: bundle by bundle, then level by level."""
 
-    def __init__(self, reader: TileReader, seen: Checkpoint | None) -> None:
+    def __init__(self, reader: TileReader, seen: Checkpoint | None, entries: Entries) -> None:
         self.frontier = Frontier()
         self._reader = reader
         self._seen = seen
         self._seen_root = EMPTY_ROOT
+        self._entries = entries
         self._roots: dict[int, list[bytes]] = {}  # by level: the roots of full tiles below
 
-    def bundle(self, tile: Tile) -> None:
-        """One bundle, and the tile of its leaf hashes."""
-        leaves = [self._entry(tile, entry) for entry in decode_bundle(tile, self._read(tile))]
-        self._hash_tile(Tile(0, tile.index, tile.width), 0, leaves)
+    def bottom(self, tile: Tile) -> None:
+        """One bundle, and the tile of its leaf hashes; or that tile alone."""
+        if tile.level is None:
+            leaves = [self._entry(tile, entry) for entry in decode_bundle(tile, self._read(tile))]
+            self._hash_tile(Tile(0, tile.index, tile.width), 0, leaves)
+            return
+        leaves = list(decode_hashes(tile, self._read(tile)))
+        for leaf in leaves:
+            self._grow(leaf)
+        if tile.is_full:
+            self._roots.setdefault(1, []).append(root_of(leaves))
 
     def hashes(self, tile: Tile) -> None:
         """One tile above level 0, whose tiles below have all been recomputed."""
@@ -94,14 +118,18 @@ class _Recomputation:
     def _entry(self, tile: Tile, entry: bytes) -> bytes:
         index = self.frontier.size
         try:
-            Entry.from_bytes(entry)
+            if self._entries is Entries.OURS:
+                Entry.from_bytes(entry)
         except Unverified as error:
             raise Unverified(f"{tile.path}: entry {index}: {error}", code="entry") from error
         leaf = leaf_hash(entry)
+        self._grow(leaf)
+        return leaf
+
+    def _grow(self, leaf: bytes) -> None:
         self.frontier.append(leaf)
         if self._seen is not None and self.frontier.size == self._seen.size:
             self._seen_root = self.frontier.root()
-        return leaf
 
     def _hash_tile(self, tile: Tile, level: int, expected: Sequence[bytes]) -> None:
         found = decode_hashes(tile, self._read(tile))

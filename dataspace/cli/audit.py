@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.reader import DirectoryReader
-from dataspace.audit.verify import VerifiedLog, verify_log
+from dataspace.audit.verify import Entries, VerifiedLog, verify_log
+from dataspace.cli.foreign_logs import QuorumOption, WitnessOption, verify_foreign
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
-from dataspace.client.homes import space_home
+from dataspace.client.homes import NoActor, space_home
 from dataspace.errors import Malformed, Unavailable, Unverified
+from dataspace.evidence.cosigned import quorum_of
 from dataspace.home import CONFIG, PartyHome
 from dataspace.identity.names import REGIONS
 
@@ -34,25 +37,57 @@ class LogCheck:
     origin: str
     verified: VerifiedLog | None
     reason: str
+    cosigned: int = 0  # how many entries witnesses have cosigned
 
 
 @app.command()
 @told
 def verify(
-    home: HomeOption = None, actor: ActorOption = None, format_: FormatOption = Format.TABLE
+    log: Annotated[
+        str | None, typer.Option("--log", help="a log's directory or URL prefix, anybody's")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="that log's verifier key, or @FILE")
+    ] = None,
+    witness: WitnessOption = None,
+    quorum: QuorumOption = None,
+    seen: Annotated[
+        Path | None, typer.Option("--seen", help="a checkpoint kept from before, to be extended")
+    ] = None,
+    any_entries: Annotated[
+        bool, typer.Option("--any-entries", help="the entries are of another implementation")
+    ] = False,
+    no_entries: Annotated[
+        bool, typer.Option("--no-entries", help="read hashes alone: public copies have no entries")
+    ] = False,
+    home: HomeOption = None,
+    actor: ActorOption = None,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Re-compute every hash and signature of the logs in a home. Exit 6 where one fails."""
+    """Re-compute every hash and signature of the logs in a home, or of one log anywhere.
+
+    Without --log: every log of the home, with the cosignatures that the trust list asks for.
+    With --log and --key: any log in the form of C2SP tlog-tiles. Exit 6 where one fails.
+    """
     del actor  # verification needs nobody
+    if (log is None) != (key is None):
+        raise NoActor("--log and --key go together")
+    if log is not None and key is not None:
+        entries = Entries.ANY if any_entries else Entries.OURS
+        entries = Entries.NONE if no_entries else entries
+        verify_foreign(log, key, witness or [], quorum, seen, entries, format_)
+        return
     checks = verify_logs(space_home(home))
     if format_ is Format.JSON:
         print_json({"logs": [_as_json(check) for check in checks]})
     else:
         print_rows(
-            ["log", "entries", "root", "result"],
+            ["log", "entries", "cosigned", "root", "result"],
             [
                 (
                     check.origin,
                     check.verified.size if check.verified else None,
+                    check.cosigned,
                     check.verified.root.hex()[:16] + "…" if check.verified else None,
                     "verified" if check.verified else check.reason,
                 )
@@ -65,7 +100,7 @@ def verify(
             f"the log of {failed[0].owner} does not verify: {failed[0].reason}", code="log"
         )
     if format_ is Format.TABLE:
-        out.print("every hash and signature holds; cosignatures of witnesses are not there yet")
+        out.print(_summary(checks))
 
 
 def verify_logs(root: Path) -> list[LogCheck]:
@@ -84,15 +119,29 @@ def verify_logs(root: Path) -> list[LogCheck]:
 
 
 def _check(home: PartyHome, owner: str) -> LogCheck:
-    logs = home.trust(time.time_ns() // 1_000_000).logs_of(owner)
+    trust = home.trust(time.time_ns() // 1_000_000)
+    logs = trust.logs_of(owner)
     if not logs:
         return LogCheck(owner, "", None, "the trust list names no log of this owner")
-    log = logs[0]
+    log, reader = logs[0], DirectoryReader(home.path / "log")
     try:
-        verified = verify_log(DirectoryReader(home.path / "log"), parse_vkey(log.vkey))
+        text = reader.cosigned()
+        cosigned = quorum_of(trust, log.origin).check(text).checkpoint if text else None
+        # What witnesses have seen must still be there, as they saw it.
+        verified = verify_log(reader, parse_vkey(log.vkey), seen=cosigned)
     except Unverified as error:
         return LogCheck(owner, log.origin, None, error.message)
-    return LogCheck(owner, log.origin, verified, "")
+    return LogCheck(owner, log.origin, verified, "", cosigned.size if cosigned else 0)
+
+
+def _summary(checks: list[LogCheck]) -> str:
+    late = [check for check in checks if check.verified and check.cosigned < check.verified.size]
+    if not late:
+        return "every hash and signature holds, and witnesses have cosigned every entry"
+    return (
+        "every hash and signature holds; witnesses have not cosigned the last entries of "
+        + ", ".join(check.owner for check in late)
+    )
 
 
 def _as_json(check: LogCheck) -> dict[str, object]:
@@ -102,5 +151,6 @@ def _as_json(check: LogCheck) -> dict[str, object]:
         "verified": check.verified is not None,
         "size": check.verified.size if check.verified else None,
         "root": check.verified.root.hex() if check.verified else None,
+        "cosigned_size": check.cosigned,
         "reason": check.reason,
     }

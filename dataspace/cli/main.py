@@ -13,6 +13,7 @@ from dataspace.cli import (
     auditing,
     erasing,
     evidence,
+    foreign_logs,
     node,
     reconciling,
     space,
@@ -40,6 +41,8 @@ audit.app.command("erase")(erasing.erase)
 app.add_typer(trust.app, name="trust")
 app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)
+audit.app.command("proof")(foreign_logs.proof)
+audit.app.command("check-proof")(foreign_logs.check_proof)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)
