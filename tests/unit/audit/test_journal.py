@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dataspace.audit.checkpoints import Checkpoint, sign_checkpoint
+from dataspace.audit.journal import Journal, read_journal
 from dataspace.audit.merkle import leaf_hash, root_of
 from dataspace.audit.reader import DirectoryReader
 from dataspace.audit.records import Record, decode_segment, encode_record
@@ -147,3 +148,22 @@ def test_a_long_journal_is_cut_while_the_log_goes_on(
         log.publish()
         assert len(list((tmp_path / "log/journal").iterdir())) <= 3
     assert verify_log(DirectoryReader(tmp_path / "log"), KEY).size == 2002
+
+
+def test_a_cut_leaves_every_record_beyond_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataspace.audit.journal.SEGMENT_BYTES", 1024)
+    journal = Journal(tmp_path)
+    records = [signed(Record(number, "", (entry(number),))) for number in range(20)]
+    for record in records:
+        journal.append(record)
+    assert read_journal(tmp_path) == tuple(records)
+    length = journal.length
+    for size in range(21):
+        journal.cut(size)
+        left = read_journal(tmp_path)
+        assert left[-len(records[size:]) :] == tuple(records[size:]) or size == 20
+        assert len(left) <= len(records) - size + 2
+    assert journal.length == 1024 < length
+    journal.close()
