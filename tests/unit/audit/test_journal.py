@@ -41,6 +41,10 @@ def segment(directory: Path) -> Path:
     return path
 
 
+def journal_files(directory: Path) -> list[Path]:
+    return list((directory / "journal").iterdir())
+
+
 def signed(record: Record, *, other: bool = False) -> Record:
     """The record with a checkpoint that is right for the log of `entry(0)…` and its entries."""
     leaves = [leaf_hash(entry(number)) for number in range(record.old_size)]
@@ -55,6 +59,7 @@ def test_what_the_journal_holds_is_in_the_files_once_the_log_is_open(crashed: Pa
     with reopen(crashed) as log:
         assert log.size == 5
         assert verify_log(DirectoryReader(crashed), KEY).size == 5
+        assert list((crashed / "journal").iterdir()) == []
         assert log.append(entry(5)).index == 5
     assert list((crashed / "journal").iterdir()) == []
 
@@ -148,6 +153,18 @@ def test_a_long_journal_is_cut_while_the_log_goes_on(
         log.publish()
         assert len(list((tmp_path / "log/journal").iterdir())) <= 3
     assert verify_log(DirectoryReader(tmp_path / "log"), KEY).size == 2002
+
+
+def test_a_journal_does_not_grow_beyond_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataspace.audit.journal.SEGMENT_BYTES", 2048)
+    monkeypatch.setattr("dataspace.audit.store._MAX_JOURNAL_BYTES", 8192)
+    monkeypatch.setattr("dataspace.audit.publishing.Publisher.offer", lambda *_: None)
+    with new_log(tmp_path / "log") as log:
+        for number in range(60):
+            log.append(entry(number))
+            assert sum(each.stat().st_size for each in journal_files(tmp_path / "log")) <= 10240
 
 
 def test_a_cut_leaves_every_record_beyond_its_size(
