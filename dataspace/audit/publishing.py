@@ -165,6 +165,7 @@ class Publisher:
             self._log.written(size)
             self._journal.cut(size)
             self._remove_partials(old_size, size)
+        self._journal.prepare()
 
     def _remove_partials(self, old_size: int, size: int) -> None:
         """Full tiles replace their partial ones; any that cannot be removed do no harm."""
