@@ -93,13 +93,16 @@ class Journal:
     def _change_segment(self, needed: int) -> None:
         with self._making:
             fresh, self._spare = self._spare, None
-            if fresh is None or fresh.length < needed:
+            unfit = fresh if fresh and fresh.length < needed else None
+            if fresh is None or unfit:
                 fresh = self._make(max(SEGMENT_BYTES, needed))
         handle = os.open(fresh.path, os.O_WRONLY | os.O_DSYNC | os.O_CLOEXEC)
         self.close()
         with self._lock:
             if self._current is not None:
                 self._full.append((self._current, self._size))
+            if unfit:  # INVARIANT: records are in the order of the segments' numbers
+                self._full.append((unfit, 0))
             self._current, self._handle, self._at = fresh, handle, 0
 
     def _make(self, length: int) -> _Segment:

@@ -16,6 +16,7 @@ from dataspace.audit.records import Record, decode_segment, encode_record
 from dataspace.audit.verify import verify_log
 from dataspace.errors import Unverified
 
+from .disk import Disk
 from .samples import (
     KEY,
     ORIGIN,
@@ -154,6 +155,24 @@ def test_a_long_journal_is_cut_while_the_log_goes_on(
     assert verify_log(DirectoryReader(tmp_path / "log"), KEY).size == 2002
 
 
+def test_a_log_makes_its_next_segment_ready_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataspace.audit.journal.SEGMENT_BYTES", 2048)
+    with new_log(tmp_path / "log", 3) as log:
+        log.publish()
+        deadline = time.monotonic() + 10
+        while len(journal_files(tmp_path / "log")) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with monkeypatch.context() as patch:
+            patch.setattr("dataspace.audit.publishing.Publisher.offer", lambda *_: None)
+            disk = Disk(patch)
+            log.append(entry(3))
+            log.append(entry(4))
+        assert "fsync" not in [what for what, _ in disk.calls]
+
+
 def test_a_journal_does_not_grow_beyond_its_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +185,9 @@ def test_a_journal_does_not_grow_beyond_its_bound(
             assert sum(each.stat().st_size for each in journal_files(tmp_path / "log")) <= 12288
 
 
-def test_the_next_segment_is_ready_before_the_present_one_is_full(tmp_path: Path) -> None:
+def test_the_next_segment_is_ready_before_the_present_one_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = Journal(tmp_path)
     journal.append(signed(Record(0, "", (entry(0),))))
     journal.prepare()
@@ -178,8 +199,14 @@ def test_the_next_segment_is_ready_before_the_present_one_is_full(tmp_path: Path
     assert len(journal_files(tmp_path)) == 2
     journal.append(signed(Record(13, "", large)))
     assert len(journal_files(tmp_path)) == 2
-    journal.append(signed(Record(25, "", large * 3)))
-    assert [record.size for record in read_journal(tmp_path)] == [1, 13, 25, 61]
+    journal.prepare()
+    with monkeypatch.context() as patch:  # more than the prepared one can take
+        disk = Disk(patch)
+        journal.append(signed(Record(25, "", large * 3)))
+        assert [what for what, _ in disk.calls if what == "fsync"]
+    journal.cut(24)
+    assert len(journal_files(tmp_path)) == 2
+    assert [record.size for record in read_journal(tmp_path)] == [25, 61]
     journal.close()
 
 

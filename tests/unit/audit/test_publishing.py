@@ -129,6 +129,7 @@ def test_a_log_that_cannot_publish_takes_nothing_more_though_its_journal_could(
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
     with new_log(tmp_path / "log") as log:
+        empty = log.checkpoint_text
         monkeypatch.setattr(DurableDirectory, "write", fail)
         log.append(entry(0))
         with pytest.raises(Unavailable, match="quota exceeded"):
@@ -137,7 +138,9 @@ def test_a_log_that_cannot_publish_takes_nothing_more_though_its_journal_could(
             log.append(entry(1))
         with pytest.raises(Unavailable, match="quota exceeded"):
             log.attach_cosignatures(cosigned(log.checkpoint_text, "w1"))
-    monkeypatch.undo()
+        monkeypatch.undo()
+        with pytest.raises(Unavailable, match="quota exceeded"):
+            log.attach_cosignatures(cosigned(empty, "w1"))
     with reopen(tmp_path / "log") as log:
         assert log.read_entry(0) == entry(0)
         assert log.size == 1
