@@ -120,7 +120,8 @@ def sign_payload(payload: bytes, like: Envelope, identity: SigningIdentity) -> E
 def log_sizes(space: Space) -> dict[str, int]:
     """Entries in each party's log: those it acknowledged, once they are in its public files.
 
-    Alarms are not counted: they are raised beside what is asked, at a time of their own. A log that cannot publish them is not waited for longer than two seconds.
+    Alarms are not counted: they are raised beside what is asked, at a time of their own. A log
+    that cannot publish them is not waited for longer than two seconds.
     """
     deadline = time.monotonic() + 2
     sizes = {owner: _sizes(space.home / owner / "log") for owner in EVERYBODY}
