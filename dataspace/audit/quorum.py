@@ -8,11 +8,11 @@ signed; one that is suspended does not count.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
+from dataspace.audit.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
 from dataspace.audit.cosignatures import Cosigned, verify_cosignature
-from dataspace.audit.notes import VerifierKey, parse_note
+from dataspace.audit.notes import Note, VerifierKey, parse_note, parse_signature_lines
 from dataspace.errors import Unverified
 
 NEEDED = 2  # regions other than the owner
@@ -49,6 +49,21 @@ class Quorum:
     regions: Mapping[str, tuple[VerifierKey, ...]]
     needed: int = NEEDED
 
+    def __post_init__(self) -> None:
+        if self.needed < 1:
+            raise Unverified("a quorum needs at least one cosigner", code="quorum")
+        speaks_for = {self.log_key.public: "the log"}
+        for region, keys in self.regions.items():
+            for key in keys:
+                # SECURITY: one signer must not count twice, nor an owner as its own witness.
+                other = speaks_for.setdefault(key.public, region)
+                if other != region:
+                    raise Unverified(
+                        f"the key of {key.name} speaks for {other} and for {region}; "
+                        "see `gba trust show`",
+                        code="quorum",
+                    )
+
     @property
     def origin(self) -> str:
         """The log's origin."""
@@ -58,6 +73,21 @@ class Quorum:
         """The witnesses that count, by name."""
         return tuple(sorted({key.name for keys in self._counting().values() for key in keys}))
 
+    def holding(self, note_text: str, witness: str, answer: str) -> tuple[str, ...]:
+        """Of a witness's answer, the lines that its own keys signed over this note's checkpoint.
+
+        So one witness that answers wrongly, or in another's name, spoils nobody else's.
+        Raises `Unverified` for an answer that is no signature lines.
+        """
+        note = parse_note(note_text)
+        checkpoint = parse_checkpoint(note.text)
+        own = [key for keys in self._counting().values() for key in keys if key.name == witness]
+        return tuple(
+            line.line
+            for line in parse_signature_lines(answer)
+            if any(_holds(replace(note, signatures=(line,)), checkpoint, key) for key in own)
+        )
+
     def check(self, note_text: str) -> CosignedCheckpoint:
         """The checkpoint in a note; raises `Unverified` unless owner and quorum signed it."""
         checkpoint = verify_checkpoint(note_text, self.log_key)
@@ -65,7 +95,8 @@ class Quorum:
         by_region: dict[str, tuple[Cosigned, ...]] = {}
         for region, keys in self._counting().items():
             found = [verify_cosignature(note, checkpoint, key) for key in keys]
-            cosigned = tuple(each for each in found if each is not None)
+            # A time of 0 says nothing of when; tlog-witness has witnesses always give one.
+            cosigned = tuple(each for each in found if each is not None and each.at_s > 0)
             if cosigned:
                 by_region[region] = cosigned
         if len(by_region) < self.needed:
@@ -80,3 +111,10 @@ class Quorum:
     def _counting(self) -> dict[str, tuple[VerifierKey, ...]]:
         # SECURITY: an owner that cosigned its own log would need one accomplice less.
         return {region: keys for region, keys in self.regions.items() if region != self.owner}
+
+
+def _holds(note: Note, checkpoint: Checkpoint, key: VerifierKey) -> bool:
+    try:
+        return verify_cosignature(note, checkpoint, key) is not None
+    except Unverified:
+        return False
