@@ -7,13 +7,13 @@ signed; one that is suspended does not count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dataspace.audit.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
 from dataspace.audit.cosignatures import Cosigned, verify_cosignature
 from dataspace.audit.notes import Note, VerifierKey, parse_note, parse_signature_lines
-from dataspace.errors import Unverified
+from dataspace.errors import Malformed, Unverified
 
 NEEDED = 2  # regions other than the owner
 
@@ -64,6 +64,24 @@ class Quorum:
                         code="quorum",
                     )
 
+    @classmethod
+    def of_witnesses(
+        cls, log_key: VerifierKey, witnesses: Iterable[VerifierKey], needed: int
+    ) -> Quorum:
+        """The rule "so many of these witnesses", for logs outside any space.
+
+        Keys of one name are one witness's, which counts once.
+        """
+        by_name: dict[str, tuple[VerifierKey, ...]] = {}
+        for key in witnesses:
+            by_name[key.name] = (*by_name.get(key.name, ()), key)
+        if needed > len(by_name):
+            raise Malformed(
+                f"{needed} witnesses are asked for, and keys of {len(by_name)} are given",
+                code="quorum",
+            )
+        return cls(log_key, "", by_name, needed)
+
     @property
     def origin(self) -> str:
         """The log's origin."""
@@ -100,9 +118,10 @@ class Quorum:
             if cosigned:
                 by_region[region] = cosigned
         if len(by_region) < self.needed:
+            who = ", ".join(sorted(by_region)) or "nobody"
             raise Unverified(
-                f"{len(by_region)} of {self.needed} regions have cosigned the checkpoint of"
-                f" {self.origin}; ask again when their witnesses are there",
+                f"the checkpoint of {self.origin} at size {checkpoint.size} is cosigned by {who},"
+                f" and {self.needed} must; ask again when their witnesses are there",
                 code="not-cosigned",
             )
         times = sorted(min(each.at_s for each in cosigned) for cosigned in by_region.values())

@@ -5,12 +5,21 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.reader import DirectoryReader
-from dataspace.audit.verify import VerifiedLog, verify_log
+from dataspace.audit.verify import Entries, VerifiedLog, verify_log
+from dataspace.cli.log_files import (
+    KeyOption,
+    LogOption,
+    QuorumOption,
+    SeenOption,
+    WitnessOption,
+    verify_one,
+)
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.homes import space_home
@@ -39,10 +48,32 @@ class LogCheck:
 @app.command()
 @told
 def verify(
-    home: HomeOption = None, actor: ActorOption = None, format_: FormatOption = Format.TABLE
+    log: LogOption = None,
+    key: KeyOption = None,
+    witness: WitnessOption = None,
+    quorum: QuorumOption = None,
+    seen: SeenOption = None,
+    entries: Annotated[
+        Entries, typer.Option("--entries", help="with --log: what its entries must be")
+    ] = Entries.HASHED,
+    no_entries: Annotated[
+        bool, typer.Option("--no-entries", help="with --log: verify a copy of hash tiles alone")
+    ] = False,
+    home: HomeOption = None,
+    actor: ActorOption = None,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Re-compute every hash and signature of the logs in a home. Exit 6 where one fails."""
+    """Re-compute every hash and signature of the logs in a home. Exit 6 where one fails.
+
+    With --log and --key: of any tlog-tiles log, in a directory or behind a URL.
+    """
     del actor  # verification needs nobody
+    if log is not None:
+        read = Entries.ABSENT if no_entries else entries
+        verify_one(log, key, witness or (), quorum, seen, read, format_)
+        return
+    if key or witness or quorum or seen or no_entries:
+        raise Malformed("these keys and files are for one log: give --log", code="no-log")
     checks = verify_logs(space_home(home))
     if format_ is Format.JSON:
         print_json({"logs": [_as_json(check) for check in checks]})

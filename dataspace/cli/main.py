@@ -13,6 +13,7 @@ from dataspace.cli import (
     auditing,
     erasing,
     evidence,
+    log_files,
     node,
     reconciling,
     space,
@@ -37,6 +38,8 @@ audit.app.command("show")(auditing.show)
 audit.app.command("reconcile")(reconciling.reconcile_logs)
 audit.app.command("subject")(subjects.subject)
 audit.app.command("erase")(erasing.erase)
+audit.app.command("proof")(log_files.proof)
+audit.app.command("check-proof")(log_files.check_proof)
 app.add_typer(trust.app, name="trust")
 app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)
