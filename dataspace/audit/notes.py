@@ -38,6 +38,11 @@ _KEY_BYTES = {
     COSIGNATURE_ED25519: 32,
     COSIGNATURE_ML_DSA_44: 1312,
 }  # public key lengths of the kinds that may be trusted
+_KNOWN_KINDS = {
+    0x02: "ECDSA",
+    0x05: "tree heads of static-ct and RFC 6962 logs",
+    0xFF: "a type without a number",
+}  # of others' logs; named so that a refusal says what it met
 
 
 @dataclass(frozen=True)
@@ -86,9 +91,17 @@ class VerifierKey:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        if len(self.public) != _KEY_BYTES.get(self.kind, -1):
+        length = _KEY_BYTES.get(self.kind)
+        if length is None:
+            kind = f"0x{self.kind:02x} ({_KNOWN_KINDS.get(self.kind, 'unknown')})"
             raise Unverified(
-                f"key {self.name} is of a kind or length that is not supported", code="vkey"
+                f"key {self.name} is of signature type {kind}, which is not supported here; "
+                "give the Ed25519 key of the log (0x01), or a witness's (0x04, 0x06)",
+                code="vkey",
+            )
+        if len(self.public) != length:
+            raise Unverified(
+                f"key {self.name} has {len(self.public)} bytes, not {length}", code="vkey"
             )
 
     @property

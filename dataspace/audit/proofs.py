@@ -11,9 +11,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
-from dataspace.audit.merkle import HASH_BYTES, verify_inclusion
-from dataspace.audit.notes import MAX_NOTE_BYTES, VerifierKey, decode_base64, encode_base64
+from dataspace.audit.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
+from dataspace.audit.merkle import HASH_BYTES, HashReader, prove_inclusion, verify_inclusion
+from dataspace.audit.notes import (
+    MAX_NOTE_BYTES,
+    VerifierKey,
+    decode_base64,
+    encode_base64,
+    parse_note,
+)
 from dataspace.errors import Unverified
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -40,6 +46,8 @@ class Proof:
             raise _bad("an index or a path that no log has")
         if any(len(each) != HASH_BYTES for each in self.path):
             raise _bad("a hash has 32 bytes")
+        if self.extra == b"":
+            raise _bad("a proof without extra data has no line for it")
 
     def to_text(self) -> str:
         """The file."""
@@ -69,6 +77,18 @@ def parse_proof(text: str) -> Proof:
     if proof.to_text() != text:
         raise _bad("not the canonical text of a proof")
     return proof
+
+
+def make_proof(reader: HashReader, index: int, note_text: str, extra: bytes | None = None) -> Proof:
+    """The proof of entry `index` under the checkpoint in a note, from the log's hashes.
+
+    Raises `Unverified` where the hashes are not those of the checkpoint, so that whoever
+    writes a proof learns at once what its reader would.
+    """
+    checkpoint = parse_checkpoint(parse_note(note_text).text)
+    path = prove_inclusion(reader, index, checkpoint.size)
+    verify_inclusion(index, checkpoint.size, reader.node(0, index), path, checkpoint.root)
+    return Proof(index, path, note_text, extra)
 
 
 def verify_proof(proof: Proof, leaf: bytes, key: VerifierKey) -> Checkpoint:

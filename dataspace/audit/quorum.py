@@ -7,13 +7,13 @@ signed; one that is suspended does not count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
+from dataspace.audit.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
 from dataspace.audit.cosignatures import Cosigned, verify_cosignature
-from dataspace.audit.notes import VerifierKey, parse_note
-from dataspace.errors import Unverified
+from dataspace.audit.notes import Note, VerifierKey, parse_note, parse_signature_lines
+from dataspace.errors import Malformed, Unverified
 
 NEEDED = 2  # regions other than the owner
 
@@ -49,6 +49,39 @@ class Quorum:
     regions: Mapping[str, tuple[VerifierKey, ...]]
     needed: int = NEEDED
 
+    def __post_init__(self) -> None:
+        if self.needed < 1:
+            raise Unverified("a quorum needs at least one cosigner", code="quorum")
+        speaks_for = {self.log_key.public: "the log"}
+        for region, keys in self.regions.items():
+            for key in keys:
+                # SECURITY: one signer must not count twice, nor an owner as its own witness.
+                other = speaks_for.setdefault(key.public, region)
+                if other != region:
+                    raise Unverified(
+                        f"the key of {key.name} speaks for {other} and for {region}; "
+                        "see `gba trust show`",
+                        code="quorum",
+                    )
+
+    @classmethod
+    def of_witnesses(
+        cls, log_key: VerifierKey, witnesses: Iterable[VerifierKey], needed: int
+    ) -> Quorum:
+        """The rule "so many of these witnesses", for logs outside any space.
+
+        Keys of one name are one witness's, which counts once.
+        """
+        by_name: dict[str, tuple[VerifierKey, ...]] = {}
+        for key in witnesses:
+            by_name[key.name] = (*by_name.get(key.name, ()), key)
+        if needed > len(by_name):
+            raise Malformed(
+                f"{needed} witnesses are asked for, and keys of {len(by_name)} are given",
+                code="quorum",
+            )
+        return cls(log_key, "", by_name, needed)
+
     @property
     def origin(self) -> str:
         """The log's origin."""
@@ -58,6 +91,21 @@ class Quorum:
         """The witnesses that count, by name."""
         return tuple(sorted({key.name for keys in self._counting().values() for key in keys}))
 
+    def holding(self, note_text: str, witness: str, answer: str) -> tuple[str, ...]:
+        """Of a witness's answer, the lines that its own keys signed over this note's checkpoint.
+
+        So one witness that answers wrongly, or in another's name, spoils nobody else's.
+        Raises `Unverified` for an answer that is no signature lines.
+        """
+        note = parse_note(note_text)
+        checkpoint = parse_checkpoint(note.text)
+        own = [key for keys in self._counting().values() for key in keys if key.name == witness]
+        return tuple(
+            line.line
+            for line in parse_signature_lines(answer)
+            if any(_holds(replace(note, signatures=(line,)), checkpoint, key) for key in own)
+        )
+
     def check(self, note_text: str) -> CosignedCheckpoint:
         """The checkpoint in a note; raises `Unverified` unless owner and quorum signed it."""
         checkpoint = verify_checkpoint(note_text, self.log_key)
@@ -65,13 +113,15 @@ class Quorum:
         by_region: dict[str, tuple[Cosigned, ...]] = {}
         for region, keys in self._counting().items():
             found = [verify_cosignature(note, checkpoint, key) for key in keys]
-            cosigned = tuple(each for each in found if each is not None)
+            # A time of 0 says nothing of when; tlog-witness has witnesses always give one.
+            cosigned = tuple(each for each in found if each is not None and each.at_s > 0)
             if cosigned:
                 by_region[region] = cosigned
         if len(by_region) < self.needed:
+            who = ", ".join(sorted(by_region)) or "nobody"
             raise Unverified(
-                f"{len(by_region)} of {self.needed} regions have cosigned the checkpoint of"
-                f" {self.origin}; ask again when their witnesses are there",
+                f"the checkpoint of {self.origin} at size {checkpoint.size} is cosigned by {who},"
+                f" and {self.needed} must; ask again when their witnesses are there",
                 code="not-cosigned",
             )
         times = sorted(min(each.at_s for each in cosigned) for cosigned in by_region.values())
@@ -80,3 +130,10 @@ class Quorum:
     def _counting(self) -> dict[str, tuple[VerifierKey, ...]]:
         # SECURITY: an owner that cosigned its own log would need one accomplice less.
         return {region: keys for region, keys in self.regions.items() if region != self.owner}
+
+
+def _holds(note: Note, checkpoint: Checkpoint, key: VerifierKey) -> bool:
+    try:
+        return verify_cosignature(note, checkpoint, key) is not None
+    except Unverified:
+        return False

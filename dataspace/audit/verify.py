@@ -1,14 +1,16 @@
 """Verifies a whole log from its public form: every entry, every tile, the root. Pure.
 
 Reads through a `TileReader`, so that a directory, a copy and a remote log are verified
-alike. Trusts the given key and the checkpoint seen before, and nothing that it reads.
+alike. Trusts the given key and the checkpoints seen before, and nothing that it reads.
+How entries are read is the caller's to say: others' logs hold any bytes, and public copies
+hold none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Protocol
 
 from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
@@ -31,9 +33,20 @@ class TileReader(Protocol):
     def widths(self, tile: Tile) -> tuple[int, ...]: ...
 
 
+class Entries(StrEnum):
+    """What is done with a log's entries."""
+
+    CANONICAL = "canonical"  # each is read, and is an entry of this space: canonical JSON
+    HASHED = "hashed"  # each is read and hashed, whatever it holds
+    ABSENT = "absent"  # none is read; the hash tiles stand for them
+
+
 @dataclass(frozen=True)
 class VerifiedLog:
-    """A log of which every entry was read and hashed again."""
+    """A log that was computed again, from its entries or from its hash tiles.
+
+    `entries_checked` of them were read and hashed: all, or none.
+    """
 
     origin: str
     size: int
@@ -41,65 +54,55 @@ class VerifiedLog:
     entries_checked: int
 
 
-class Entries(Enum):
-    """What is looked for in a log's entries."""
-
-    OURS = "ours"  # canonical JSON, as this project's logs hold
-    ANY = "any"  # whatever bytes another implementation's log holds
-    NONE = "none"  # they are not read: a public copy has none
-
-
 def verify_log(
     reader: TileReader,
     key: VerifierKey,
     *,
-    seen: Checkpoint | None = None,
-    entries: Entries = Entries.OURS,
+    seen: Checkpoint | Sequence[Checkpoint] | None = None,
+    entries: Entries = Entries.CANONICAL,
 ) -> VerifiedLog:
     """Recompute the log from its entries; raise `Unverified` naming the file and index at fault.
 
-    `seen` is an earlier checkpoint that the verifier holds: the log must still extend it.
-    With `Entries.NONE` it is recomputed from the leaf hashes, and says nothing of entries.
+    `seen` are earlier checkpoints that the verifier holds: the log must still extend each.
     """
+    earlier = (seen,) if isinstance(seen, Checkpoint) else tuple(seen or ())
     checkpoint = verify_checkpoint(reader.checkpoint(), key)
-    if seen is not None:
-        _check_seen_fits(checkpoint, seen)
-    check = _Recomputation(reader, seen, entries)
-    bottom = 0 if entries is Entries.NONE else None
+    for each in earlier:
+        _check_seen_fits(checkpoint, each)
+    check = _Recomputation(reader, {each.size for each in earlier}, entries)
     for tile in tiles_of(checkpoint.size):
-        if tile.level == bottom:
-            check.bottom(tile)
-        elif tile.level is not None and tile.level > 0:
+        if tile.level is None:
+            check.bundle(tile)
+        elif tile.level > 0:
             check.hashes(tile)
+        else:
+            check.leaves(tile)
     if check.frontier.root() != checkpoint.root:
-        raise Unverified("checkpoint: its root is not that of the entries", code="log-root")
-    check.seen_root_held()
-    read = 0 if entries is Entries.NONE else check.frontier.size
+        source = "tiles" if entries is Entries.ABSENT else "entries"
+        raise Unverified(f"checkpoint: its root is not that of the {source}", code="log-root")
+    for each in earlier:
+        check.extends(each)
+    read = 0 if entries is Entries.ABSENT else check.frontier.size
     return VerifiedLog(checkpoint.origin, checkpoint.size, checkpoint.root, read)
 
 
 class _Recomputation:
     """The tree as the entries give it: bundle by bundle, then level by level."""
 
-    def __init__(self, reader: TileReader, seen: Checkpoint | None, entries: Entries) -> None:
+    def __init__(self, reader: TileReader, sizes: Set[int], entries: Entries) -> None:
         self.frontier = Frontier()
         self._reader = reader
-        self._seen = seen
-        self._seen_root = EMPTY_ROOT
         self._entries = entries
+        self._sizes = sizes
+        self._root_at = {0: EMPTY_ROOT}  # of the sizes asked about
         self._roots: dict[int, list[bytes]] = {}  # by level: the roots of full tiles below
 
-    def bottom(self, tile: Tile) -> None:
-        """One bundle, and the tile of its leaf hashes; or that tile alone."""
-        if tile.level is None:
-            leaves = [self._entry(tile, entry) for entry in decode_bundle(tile, self._read(tile))]
-            self._hash_tile(Tile(0, tile.index, tile.width), 0, leaves)
+    def bundle(self, tile: Tile) -> None:
+        """One bundle, and the tile of its leaf hashes."""
+        if self._entries is Entries.ABSENT:
             return
-        leaves = list(decode_hashes(tile, self._read(tile)))
-        for leaf in leaves:
-            self._grow(leaf)
-        if tile.is_full:
-            self._roots.setdefault(1, []).append(root_of(leaves))
+        leaves = [self._entry(tile, entry) for entry in decode_bundle(tile, self._read(tile))]
+        self._hash_tile(Tile(0, tile.index, tile.width), 0, leaves)
 
     def hashes(self, tile: Tile) -> None:
         """One tile above level 0, whose tiles below have all been recomputed."""
@@ -107,29 +110,40 @@ class _Recomputation:
         first = tile.index * FULL_WIDTH
         self._hash_tile(tile, tile.level, self._roots[tile.level][first : first + tile.width])
 
-    def seen_root_held(self) -> None:
-        if self._seen is not None and self._seen.root != self._seen_root:
+    def leaves(self, tile: Tile) -> None:
+        """One tile of leaf hashes, where no entries stand behind it."""
+        if self._entries is not Entries.ABSENT:
+            return
+        found = decode_hashes(tile, self._read(tile))
+        for leaf in found:
+            self._grow(leaf)
+        if tile.is_full:
+            self._roots.setdefault(1, []).append(root_of(found))
+
+    def extends(self, seen: Checkpoint) -> None:
+        """Raises `Unverified` unless the log begins with what was seen."""
+        if seen.root != self._root_at[seen.size]:
             raise Unverified(
-                f"the log's first {self._seen.size} entries are not those of the checkpoint"
+                f"the log's first {seen.size} entries are not those of the checkpoint"
                 " seen before: its history was rewritten",
                 code="log-rewritten",
             )
 
     def _entry(self, tile: Tile, entry: bytes) -> bytes:
         index = self.frontier.size
-        try:
-            if self._entries is Entries.OURS:
+        if self._entries is Entries.CANONICAL:
+            try:
                 Entry.from_bytes(entry)
-        except Unverified as error:
-            raise Unverified(f"{tile.path}: entry {index}: {error}", code="entry") from error
+            except Unverified as error:
+                raise Unverified(f"{tile.path}: entry {index}: {error}", code="entry") from error
         leaf = leaf_hash(entry)
         self._grow(leaf)
         return leaf
 
     def _grow(self, leaf: bytes) -> None:
         self.frontier.append(leaf)
-        if self._seen is not None and self.frontier.size == self._seen.size:
-            self._seen_root = self.frontier.root()
+        if self.frontier.size in self._sizes:
+            self._root_at[self.frontier.size] = self.frontier.root()
 
     def _hash_tile(self, tile: Tile, level: int, expected: Sequence[bytes]) -> None:
         found = decode_hashes(tile, self._read(tile))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
@@ -62,7 +62,7 @@ class AddCheckpoint:
 
 @dataclass(frozen=True)
 class Seen:
-    """The latest checkpoint of a log that this witness cosigned."""
+    """A checkpoint of a log that this witness cosigned; of its signatures the log's alone."""
 
     size: int
     root: bytes
@@ -75,8 +75,8 @@ class WitnessStore(Protocol):
     def seen(self, origin: str) -> Seen | None:
         """The latest that was cosigned."""
 
-    def root_at(self, origin: str, size: int) -> bytes | None:
-        """The root that was cosigned at a size, as far back as it is remembered."""
+    def earlier(self, origin: str, size: int) -> Seen | None:
+        """What was cosigned at a size, as far back as it is remembered."""
 
     def advance(self, origin: str, old: Seen | None, new: Seen) -> bool:
         """Replace `old` by `new`; False, and nothing changes, where it is not `old` any more."""
@@ -84,7 +84,13 @@ class WitnessStore(Protocol):
 
 @dataclass(frozen=True)
 class Alarm:
-    """A log that broke its word, with the two signed checkpoints that show it."""
+    """A log that broke its word, with two checkpoints that it signed.
+
+    `log-fork`: one size with two roots; the two notes prove it to anybody.
+    `log-inconsistent`: the log gave no proof that `shown` extends `seen`.
+    `log-rollback`: `shown` is smaller than `seen`, at a size never cosigned.
+    The last two are for the log's owner to explain, by a proof between the two.
+    """
 
     rule: str
     origin: str
@@ -131,57 +137,62 @@ class Witness:
             checkpoint = verify_checkpoint(request.note_text, key)
         except DataspaceError:
             return Verdict(403, origin=origin)
-        if request.old_size > checkpoint.size:
-            return Verdict(400, origin=origin)
-        return self._decide(request, checkpoint, now_s)
+        note_text = _signed_by_log(request.note_text, key)
+        new = Seen(checkpoint.size, checkpoint.root, note_text)
+        return self._decide(request, checkpoint, new, now_s)
 
-    def _decide(self, request: AddCheckpoint, checkpoint: Checkpoint, now_s: int) -> Verdict:
+    def _decide(
+        self, request: AddCheckpoint, checkpoint: Checkpoint, new: Seen, now_s: int
+    ) -> Verdict:
         origin, seen = checkpoint.origin, self._store.seen(checkpoint.origin)
         size = seen.size if seen else 0
-        if request.old_size != size or (seen and seen.size == checkpoint.size != 0):
-            rule = self._broken(checkpoint, seen)
-            if rule or request.old_size != size:
-                alarm = (
-                    Alarm(rule, origin, seen.note_text, request.note_text)
-                    if rule and seen
-                    else None
-                )
-                return Verdict(409, f"{size}\n".encode(), origin, alarm)
+        # Whatever the request asks, its checkpoint may give the log away.
+        alarm = self._broken(origin, new, seen)
+        if request.old_size > new.size:
+            return Verdict(400, b"", origin, alarm)
+        if request.old_size != size or alarm is not None:
+            return Verdict(409, _size_body(seen), origin, alarm)
         try:
-            old_root = seen.root if seen else None
-            _check_extends(size, old_root, checkpoint, request.proof)
+            _check_extends(seen, checkpoint, request.proof)
         except DataspaceError:
-            alarm = (
-                Alarm("log-inconsistent", origin, seen.note_text, request.note_text)
-                if seen
-                else None
+            shown = (
+                Alarm("log-inconsistent", origin, seen.note_text, new.note_text) if seen else None
             )
-            return Verdict(422, b"", origin, alarm)
-        new = Seen(checkpoint.size, checkpoint.root, request.note_text)
+            return Verdict(422, b"", origin, shown)
         if not self._store.advance(origin, seen, new):
-            latest = self._store.seen(origin)
-            return Verdict(409, f"{latest.size if latest else 0}\n".encode(), origin)
+            return Verdict(409, _size_body(self._store.seen(origin)), origin)
         lines = [cosign(checkpoint, self._name, key, now_s).line for key in self._keys]
         return Verdict(200, "".join(lines).encode(), origin)
 
-    def _broken(self, checkpoint: Checkpoint, seen: Seen | None) -> str:
-        """What a signed checkpoint gives away beside what was cosigned; empty for nothing."""
-        if seen is None or checkpoint.size > seen.size:
-            return ""
-        known = self._store.root_at(checkpoint.origin, checkpoint.size)
-        if known is not None:
-            return "" if known == checkpoint.root else "log-fork"
-        return "log-rollback"
+    def _broken(self, origin: str, new: Seen, seen: Seen | None) -> Alarm | None:
+        """What a signed checkpoint gives away beside what was cosigned."""
+        if seen is None or new.size > seen.size:
+            return None
+        known = seen if new.size == seen.size else self._store.earlier(origin, new.size)
+        if known is None:
+            return Alarm("log-rollback", origin, seen.note_text, new.note_text)
+        if known.root != new.root:
+            return Alarm("log-fork", origin, known.note_text, new.note_text)
+        return None
 
 
-def _check_extends(
-    size: int, root: bytes | None, checkpoint: Checkpoint, proof: Sequence[bytes]
-) -> None:
-    if size == 0 or root is None:
+def _signed_by_log(note_text: str, key: VerifierKey) -> str:
+    """The note with the log's signature alone: all that shows what the log said."""
+    note = parse_note(note_text)
+    own = [each for each in note.signatures if (each.name, each.keyid) == (key.name, key.keyid)]
+    return replace(note, signatures=tuple(own)).to_text()
+
+
+def _size_body(seen: Seen | None) -> bytes:
+    return f"{seen.size if seen else 0}\n".encode()
+
+
+def _check_extends(seen: Seen | None, checkpoint: Checkpoint, proof: Sequence[bytes]) -> None:
+    if seen is None or seen.size == 0:
         if proof:
             raise Unverified("a proof from nothing is empty", code="consistency")
         return
-    verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
+    verify_consistency(seen.size, seen.root, checkpoint.size, checkpoint.root, proof)
 
 
 def _malformed(message: str) -> Malformed:

@@ -11,21 +11,22 @@ from typing import Any
 from dataspace.audit.witness import Seen
 from dataspace.errors import Unavailable
 
-_REMEMBERED = 100_000  # sizes of one log of which the root is known
+_REMEMBERED = 100_000  # checkpoints of one log that are kept, some 300 bytes each
 
 _PRUNE_EACH = 1_000
 _PRUNE = """
-DELETE FROM roots WHERE origin = ? AND size < (
-    SELECT min(size) FROM (SELECT size FROM roots WHERE origin = ? ORDER BY size DESC LIMIT ?)
+DELETE FROM earlier WHERE origin = ? AND size < (
+    SELECT min(size) FROM (SELECT size FROM earlier WHERE origin = ? ORDER BY size DESC LIMIT ?)
 )
 """
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS seen (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS roots (
-    origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (origin, size)
-) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS earlier (
+    origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY (origin, size)
+) STRICT;
 """
 
 
@@ -35,15 +36,15 @@ class MemoryWitnessStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[str, Seen] = {}
-        self._roots: dict[tuple[str, int], bytes] = {}
+        self._earlier: dict[tuple[str, int], Seen] = {}
 
     def seen(self, origin: str) -> Seen | None:
         """See `WitnessStore`."""
         return self._seen.get(origin)
 
-    def root_at(self, origin: str, size: int) -> bytes | None:
+    def earlier(self, origin: str, size: int) -> Seen | None:
         """See `WitnessStore`."""
-        return self._roots.get((origin, size))
+        return self._earlier.get((origin, size))
 
     def advance(self, origin: str, old: Seen | None, new: Seen) -> bool:
         """See `WitnessStore`."""
@@ -51,7 +52,7 @@ class MemoryWitnessStore:
             if self._seen.get(origin) != old:
                 return False
             self._seen[origin] = new
-            self._roots[origin, new.size] = new.root
+            self._earlier[origin, new.size] = new
             return True
 
 
@@ -77,11 +78,11 @@ class SqliteWitnessStore:
         row = self._one("SELECT size, root, note FROM seen WHERE origin = ?", origin)
         return None if row is None else Seen(*row)
 
-    def root_at(self, origin: str, size: int) -> bytes | None:
+    def earlier(self, origin: str, size: int) -> Seen | None:
         """See `WitnessStore`."""
-        row = self._one("SELECT root FROM roots WHERE origin = ? AND size = ?", origin, size)
-        root: bytes | None = None if row is None else row[0]
-        return root
+        sql = "SELECT size, root, note FROM earlier WHERE origin = ? AND size = ?"
+        row = self._one(sql, origin, size)
+        return None if row is None else Seen(*row)
 
     def advance(self, origin: str, old: Seen | None, new: Seen) -> bool:
         """See `WitnessStore`."""
@@ -114,9 +115,10 @@ class SqliteWitnessStore:
             (origin, new.size, new.root, new.note_text),
         )
         cursor.execute(
-            "INSERT OR REPLACE INTO roots VALUES (?, ?, ?)", (origin, new.size, new.root)
+            "INSERT OR REPLACE INTO earlier VALUES (?, ?, ?, ?)",
+            (origin, new.size, new.root, new.note_text),
         )
-        if new.size % _PRUNE_EACH == 0:
+        if old is not None and old.size // _PRUNE_EACH != new.size // _PRUNE_EACH:
             cursor.execute(_PRUNE, (origin, origin, _REMEMBERED))
         return True
 

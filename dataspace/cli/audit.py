@@ -12,10 +12,17 @@ import typer
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.reader import DirectoryReader
 from dataspace.audit.verify import Entries, VerifiedLog, verify_log
-from dataspace.cli.foreign_logs import QuorumOption, WitnessOption, verify_foreign
+from dataspace.cli.log_files import (
+    KeyOption,
+    LogOption,
+    QuorumOption,
+    SeenOption,
+    WitnessOption,
+    verify_one,
+)
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
-from dataspace.client.homes import NoActor, space_home
+from dataspace.client.homes import space_home
 from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.home import CONFIG, PartyHome
@@ -43,40 +50,32 @@ class LogCheck:
 @app.command()
 @told
 def verify(
-    log: Annotated[
-        str | None, typer.Option("--log", help="a log's directory or URL prefix, anybody's")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--key", help="that log's verifier key, or @FILE")
-    ] = None,
+    log: LogOption = None,
+    key: KeyOption = None,
     witness: WitnessOption = None,
     quorum: QuorumOption = None,
-    seen: Annotated[
-        Path | None, typer.Option("--seen", help="a checkpoint kept from before, to be extended")
-    ] = None,
-    any_entries: Annotated[
-        bool, typer.Option("--any-entries", help="the entries are of another implementation")
-    ] = False,
+    seen: SeenOption = None,
+    entries: Annotated[
+        Entries, typer.Option("--entries", help="with --log: what its entries must be")
+    ] = Entries.HASHED,
     no_entries: Annotated[
-        bool, typer.Option("--no-entries", help="read hashes alone: public copies have no entries")
+        bool, typer.Option("--no-entries", help="with --log: verify a copy of hash tiles alone")
     ] = False,
     home: HomeOption = None,
     actor: ActorOption = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Re-compute every hash and signature of the logs in a home, or of one log anywhere.
+    """Re-compute every hash and signature of the logs in a home. Exit 6 where one fails.
 
-    Without --log: every log of the home, with the cosignatures that the trust list asks for.
-    With --log and --key: any log in the form of C2SP tlog-tiles. Exit 6 where one fails.
+    With --log and --key: of any tlog-tiles log, in a directory or behind a URL.
     """
     del actor  # verification needs nobody
-    if (log is None) != (key is None):
-        raise NoActor("--log and --key go together")
-    if log is not None and key is not None:
-        entries = Entries.ANY if any_entries else Entries.OURS
-        entries = Entries.NONE if no_entries else entries
-        verify_foreign(log, key, witness or [], quorum, seen, entries, format_)
+    if log is not None:
+        read = Entries.ABSENT if no_entries else entries
+        verify_one(log, key, witness or (), quorum, seen, read, format_)
         return
+    if key or witness or quorum or seen or no_entries:
+        raise Malformed("these keys and files are for one log: give --log", code="no-log")
     checks = verify_logs(space_home(home))
     if format_ is Format.JSON:
         print_json({"logs": [_as_json(check) for check in checks]})
@@ -128,7 +127,7 @@ def _check(home: PartyHome, owner: str) -> LogCheck:
         text = reader.cosigned()
         cosigned = quorum_of(trust, log.origin).check(text).checkpoint if text else None
         # What witnesses have seen must still be there, as they saw it.
-        verified = verify_log(reader, parse_vkey(log.vkey), seen=cosigned)
+        verified = verify_log(reader, parse_vkey(log.vkey), seen=[cosigned] if cosigned else [])
     except Unverified as error:
         return LogCheck(owner, log.origin, None, error.message)
     return LogCheck(owner, log.origin, verified, "", cosigned.size if cosigned else 0)

@@ -13,7 +13,7 @@ from dataspace.cli import (
     auditing,
     erasing,
     evidence,
-    foreign_logs,
+    log_files,
     node,
     reconciling,
     space,
@@ -38,11 +38,11 @@ audit.app.command("show")(auditing.show)
 audit.app.command("reconcile")(reconciling.reconcile_logs)
 audit.app.command("subject")(subjects.subject)
 audit.app.command("erase")(erasing.erase)
+audit.app.command("proof")(log_files.proof)
+audit.app.command("check-proof")(log_files.check_proof)
 app.add_typer(trust.app, name="trust")
 app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)
-audit.app.command("proof")(foreign_logs.proof)
-audit.app.command("check-proof")(foreign_logs.check_proof)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)
