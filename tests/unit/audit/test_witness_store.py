@@ -18,13 +18,15 @@ from dataspace.errors import Unavailable
 from .samples import run_threads
 
 Make = Callable[[Path], WitnessStore]
-MAKERS = {"memory": lambda _: MemoryWitnessStore(), "sqlite": SqliteWitnessStore}
+MAKERS: dict[str, Make] = {
+    "memory": lambda _: MemoryWitnessStore(),
+    "sqlite": SqliteWitnessStore,
+}
 
 
-@pytest.fixture(params=MAKERS.values(), ids=MAKERS.keys())
+@pytest.fixture(params=list(MAKERS))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> WitnessStore:
-    made: WitnessStore = request.param(tmp_path / "seen.db")
-    return made
+    return MAKERS[request.param](tmp_path / "seen.db")
 
 
 def seen(size: int, mark: int = 0) -> Seen:
