@@ -48,6 +48,7 @@ class Proof:
             raise _bad("a hash has 32 bytes")
         if self.extra == b"":
             raise _bad("a proof without extra data has no line for it")
+        parse_checkpoint(parse_note(self.note_text).text)
 
     def to_text(self) -> str:
         """The file."""
