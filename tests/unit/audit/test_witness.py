@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from itertools import combinations
-
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataspace.audit.checkpoints import Checkpoint, sign_checkpoint, verify_checkpoint
 from dataspace.audit.cosignatures import add_cosignatures
-from dataspace.audit.merkle import EMPTY_ROOT, leaf_hash, prove_consistency, root_of
+from dataspace.audit.merkle import EMPTY_ROOT, prove_consistency
 from dataspace.audit.notes import VerifierKey, parse_note
 from dataspace.audit.quorum import Quorum
-from dataspace.audit.tree import Tree
 from dataspace.audit.witness import (
     MAX_REQUEST_BYTES,
     AddCheckpoint,
@@ -24,6 +20,7 @@ from dataspace.audit.witness import (
 from dataspace.audit.witness_store import MemoryWitnessStore
 
 from .cosigners import GUANGZHOU, MACAO, NOW_S
+from .histories import History
 from .samples import KEY, ORIGIN, OTHER_PRIVATE_KEY, PRIVATE_KEY
 
 # The example of C2SP tlog-witness.
@@ -76,27 +73,6 @@ QrtXrQZCCvpIgsSmOsah7HdICzMLLyDfxToMql9WTjY=
 
 — {SIGSUM} UgIomw/EOJmWi0i1FQsOj+etB7F8IccFam/jgd6wzRns4QPVmyEZtdvl1U2KEmLOZ/ASRcWJi0tW90dJWAShei7sDww=
 """  # noqa: E501  a signature
-
-
-class History:
-    """A log's entries, from which a size's checkpoint and proofs follow."""
-
-    def __init__(self, entries: list[bytes], private_key: Ed25519PrivateKey = PRIVATE_KEY) -> None:
-        self.leaves = [leaf_hash(each) for each in entries]
-        self.tree = Tree(0, lambda _: b"")
-        for leaf in self.leaves:
-            self.tree.append(leaf)
-        self.private_key = private_key
-
-    def checkpoint(self, size: int) -> Checkpoint:
-        return Checkpoint(ORIGIN, size, root_of(self.leaves[:size]))
-
-    def note(self, size: int) -> str:
-        return sign_checkpoint(self.checkpoint(size), self.private_key)
-
-    def request(self, old: int, size: int) -> bytes:
-        proof = prove_consistency(self.tree, old, size)
-        return AddCheckpoint(old, proof, self.note(size)).to_bytes()
 
 
 TRUE = History([b"entry %d" % number for number in range(20)])
@@ -311,43 +287,6 @@ def test_of_two_requests_at_once_the_later_does_not_roll_the_earlier_back() -> N
     seen = store.seen(ORIGIN)
     assert seen is not None
     assert seen.size == 12
-
-
-HISTORIES = [
-    History([b"entry %d" % (number if number < cut else -number) for number in range(12)])
-    for cut in (12, 1, 4, 8)
-]
-MOVES = st.tuples(
-    st.integers(0, 3),  # whose checkpoint
-    st.integers(0, 12),  # of which size
-    st.integers(0, 3),  # whose proof
-    st.integers(0, 12),  # from which size
-    st.integers(0, 12),  # to which size
-    st.integers(-1, 12),  # the old size that is told; -1: what the witness has seen
-)
-
-
-@settings(max_examples=300)
-@given(st.lists(MOVES, min_size=1, max_size=25))
-def test_whatever_a_malicious_log_does_what_is_cosigned_is_one_history(
-    moves: list[tuple[int, int, int, int, int, int]],
-) -> None:
-    store = MemoryWitnessStore()
-    witness = new_witness(store)
-    signed: list[tuple[History, int]] = []
-    for whose, size, prover, start, end, old in moves:
-        seen = store.seen(ORIGIN)
-        told = old if old >= 0 else (seen.size if seen else 0)
-        low, high = sorted((told if old < 0 else start, end))
-        proof = prove_consistency(HISTORIES[prover].tree, low, high)
-        request = AddCheckpoint(told, proof, HISTORIES[whose].note(size))
-        verdict = witness.judge(request.to_bytes(), NOW_S)
-        if verdict.status == 200:
-            signed.append((HISTORIES[whose], size))
-    sizes = [size for _, size in signed]
-    assert sizes == sorted(sizes)
-    for (one, less), (other, more) in combinations(signed, 2):
-        assert one.leaves[:less] == other.leaves[:more][:less]
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=10))
