@@ -40,6 +40,8 @@ bench: setup ## rates of the log, evidence, search and queries, on this machine
 	@$(BIN)/python -m tests.bench.evidence_verify
 	@$(BIN)/python -m tests.bench.audit_search
 	@echo
+	@$(BIN)/python -m tests.bench.cosigning
+	@echo
 	@$(BIN)/python -m tests.bench.query_load --seconds 8
 
 check: setup ## format, lint, strict types, import contracts, generated code current
