@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ from dataspace.client.local_logs import read_lines
 from dataspace.client.session import Session
 from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.evidence.auditing import MOST_ENTRIES
+from dataspace.evidence.bundle import is_evidence, parse_evidence
 from dataspace.evidence.reconciling import Difference, Line, Reconciliation, reconcile
 from dataspace.home import CONFIG
 from dataspace.processes import now_ms
@@ -75,11 +77,15 @@ def _lines(home: Path | None, actor: str | None, purpose: str, start: int) -> li
 
 
 def _releases_of(file: Path) -> list[str]:
-    """Digests of the releases in a file: one JSON object, or one on each line."""
+    """Digests of the releases in a file: an evidence file, a JSON object, or one on each line."""
     try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError):
+        data = file.read_bytes()
+    except OSError:
         raise Unavailable(f"{file} cannot be read", code="client-file") from None
+    if is_evidence(data):
+        release = parse_evidence(data).release.release
+        return [hashlib.sha256(release.payload).hexdigest()]
+    text = data.decode(errors="replace")
     try:
         objects = [json.loads(text)]
     except ValueError:
@@ -90,7 +96,7 @@ def _releases_of(file: Path) -> list[str]:
     found = [str(each.get("release")) if isinstance(each, dict) else "" for each in objects]
     if not found or not all(_DIGEST.fullmatch(digest) for digest in found):
         raise Malformed(
-            f"{file} holds no releases; give what `gba query --format json` printed",
+            f"{file} holds no releases; give what `gba query --format json` printed, or evidence",
             code="client-file",
         )
     return found

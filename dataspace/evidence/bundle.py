@@ -33,6 +33,11 @@ def serialise_evidence(evidence: evidence_pb2.Evidence) -> bytes:
     return b"gba-evidence/v1 %d %b\n%b" % (len(body), _hex(body), body)
 
 
+def is_evidence(data: bytes) -> bool:
+    """Whether a file begins as an evidence file does; it may still not be a whole one."""
+    return _HEADER.match(data[:_MAX_HEADER]) is not None
+
+
 def parse_evidence(data: bytes) -> evidence_pb2.Evidence:
     """The evidence in a file. Raises `Unverified` unless it is whole and in its one spelling."""
     header = _HEADER.match(data[:_MAX_HEADER])

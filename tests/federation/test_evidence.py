@@ -171,3 +171,14 @@ def test_a_file_that_cannot_be_written_stops_the_query_before_it_is_asked(
 ) -> None:
     ran = space.query(SQL, extra=["--evidence", "/nonexistent/e"])
     assert (ran.code, ran.error["code"]) == (3, "evidence-path")
+
+
+def test_evidence_is_a_clients_account_for_reconciliation(space: Space, tmp_path: Path) -> None:
+    file = tmp_path / "mine.evidence"
+    assert space.query(SQL, extra=["--evidence", str(file)]).code == 0
+    ran = space.gba("audit", "reconcile", "--client", str(file), actor="hongkong/regulator")
+    assert ran.code == 0, ran.err
+    changed = tmp_path / "changed.evidence"
+    changed.write_bytes(file.read_bytes()[:-1])
+    ran = space.gba("audit", "reconcile", "--client", str(changed), actor="hongkong/regulator")
+    assert ran.code == 6, ran.out
