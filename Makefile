@@ -35,8 +35,12 @@ test-containers: setup ## four containers answer one query (needs a container en
 test-long: setup ## soak, kill loops, benchmarks
 	@$(BIN)/python -m pytest -m long
 
-bench: setup ## how fast a log acknowledges and a space answers, on this machine
+bench: setup ## rates of the log, evidence, search and queries, on this machine
 	@$(BIN)/python -m tests.bench.append_rate
+	@$(BIN)/python -m tests.bench.evidence_verify
+	@$(BIN)/python -m tests.bench.audit_search
+	@echo
+	@$(BIN)/python -m tests.bench.cosigning
 	@echo
 	@$(BIN)/python -m tests.bench.query_load --seconds 8
 

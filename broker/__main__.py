@@ -135,6 +135,7 @@ async def serve(home: PartyHome) -> None:
         others=(
             keeper_of(BROKER, federation.recorder, federation.cosigned, federation.archive).kind(),
         ),
+        archive=federation.archive,
     )
     relay = Relay(room.desk, federation.attached, room.kinds)
     admission = Admission(home.config.waiting_queries, time.monotonic)

@@ -21,6 +21,7 @@ from dataspace.audit.retention import DAY_MS, Retention
 from dataspace.errors import DataspaceError, Unavailable
 from dataspace.evidence.alarms import KIND as ALARM
 from dataspace.evidence.alarms import Alarm, AlarmRule, Watcher, read_alarm_rules
+from dataspace.evidence.archive import Archive
 from dataspace.evidence.auditing import Auditing, Products
 from dataspace.evidence.desk import Claim, Desk, RequestKind, kinds_by_type
 from dataspace.evidence.looks import COLUMNS, Sight
@@ -63,11 +64,12 @@ class RecordRoom:
         claim: Claim,
         products: Products | None = None,
         others: tuple[RequestKind, ...] = (),
+        archive: Archive | None = None,
     ) -> RecordRoom:
         """Open the index beside the log and begin to follow.
 
         `products` of a node alone: which may hold a person. `others` are further kinds of
-        request that the desk answers.
+        request that the desk answers. `archive`, where releases are kept, is erased with bodies.
         """
         owner = "broker" if home.config.kind == "broker" else home.uri.region
         index = AuditIndex(home.path / INDEX, recorder.origin, COLUMNS)
@@ -94,6 +96,7 @@ class RecordRoom:
             recorder.bodies,
             follower,
             lambda kind, fields: recorder.record(kind, now_ms(), fields),
+            *((archive.erase_releases, archive.erase_release_of) if archive else ()),
         )
         return cls(recorder, desk, follower, auditing, retention, home.config.body_days, kinds)
 

@@ -119,9 +119,14 @@ class Node:
         task.cancel()
         cosigning.cancel()
         sweeping.cancel()
-        await asyncio.to_thread(self.room.close)
-        self.gatekeeper.recorder.log.close()
+        await asyncio.to_thread(self.close)
         write_state(run_folder, stage="stopped")
+
+    def close(self) -> None:
+        """Let go of log, index and ledger; nothing is answered any more."""
+        self.room.close()
+        self.gatekeeper.recorder.log.close()
+        self.gatekeeper.ledger.close()
 
     async def _administer(self, request: dict[str, Any], attachment: Attachment) -> dict[str, Any]:
         match request.get("do"):

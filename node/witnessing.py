@@ -16,6 +16,7 @@ from dataspace.audit.checkpoints import parse_checkpoint
 from dataspace.audit.notes import parse_note
 from dataspace.audit.store import LogStore
 from dataspace.audit.tiles import Tile, tiles_between
+from dataspace.errors import DataspaceError
 from dataspace.v1 import broker_pb2
 
 _LOG = structlog.get_logger("node.witnessing")
@@ -44,7 +45,13 @@ class Witnessing:
         self._put = put
         self._mirrored = asyncio.Queue()
         try:
-            await self._keep_mirror(put, mirrored_size)
+            while True:
+                try:
+                    await self._keep_mirror(put, mirrored_size)
+                except (DataspaceError, TimeoutError) as error:
+                    # Witnesses are asked over this stream whatever becomes of the copy.
+                    _LOG.error("mirror.failed", kind=type(error).__name__)
+                    await asyncio.sleep(_AGAIN_SECONDS)
         finally:
             if self._put is put:
                 self._put = None
@@ -96,9 +103,9 @@ class Witnessing:
         """The public files that a copy of `size` entries lacks; the checkpoint comes last."""
         text = self._log.checkpoint_text
         new_size = parse_checkpoint(parse_note(text).text).size
-        tiles = [tile for tile in tiles_between(size, new_size) if tile.level is not None]
-        if size > new_size:
-            tiles = []
+        # A log that is shorter than its copy has nothing to add; the broker says so.
+        grown = tiles_between(size, new_size) if size <= new_size else ()
+        tiles = [tile for tile in grown if tile.level is not None]
         updates = []
         for start in range(0, max(len(tiles), 1), _TILES_A_FRAME):
             piece = tiles[start : start + _TILES_A_FRAME]

@@ -43,6 +43,7 @@ class Cosigner:
     on_refusal: Refusal = lambda _, __: None
     on_cosigned: Callable[[str, int], None] = lambda _, __: None  # a note, and when (ms)
     _seen: dict[str, int] = field(default_factory=dict)  # sizes, by witness
+    _ahead: int = 0  # the largest size that a witness has seen beyond this log's
     _uncosigned: tuple[int, int] = (-1, 0)  # an index, and when its entry was made
 
     @property
@@ -71,10 +72,17 @@ class Cosigner:
         return max(0, now_ms - self._uncosigned[1])
 
     def check_grace(self, grace_seconds: float, now_ms: int) -> None:
-        """Raise `Unavailable` where the log has gone uncosigned for longer than its grace.
+        """Raise `Unavailable` where the log has gone uncosigned for longer than its grace, or
+        is older than what witnesses have seen.
 
         Source: the space's rule that an owner's own word is not enough for long.
         """
+        if self._ahead > self.log.size:
+            raise Unavailable(
+                f"witnesses have seen {self._ahead} entries of {self.origin}, and it has"
+                f" {self.log.size}: it is an older copy; restore the newer one",
+                code="log-behind",
+            )
         waited = self.uncosigned_ms(now_ms) / 1000
         if waited > grace_seconds:
             raise Unavailable(
@@ -145,6 +153,8 @@ class Cosigner:
                     return lines
                 break
             known = _size(body) if status == CONFLICT else None
+            if known is not None and known > checkpoint.size:
+                self._ahead = max(self._ahead, known)
             if known is None or known > checkpoint.size or known == old:
                 break
             self._seen[name] = known

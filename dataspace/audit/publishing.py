@@ -50,6 +50,7 @@ class Publisher:
         self._urgent = published
         self._resting = True
         self._closing = False
+        self._closed = False
         self._thread: threading.Thread | None = None
         self.stopped = ""
 
@@ -87,6 +88,8 @@ class Publisher:
 
     def _attach(self, note: Note, checkpoint: Checkpoint) -> None:
         with self._writing:
+            if self._closed or self.stopped:
+                raise Unavailable(self.stopped or "the log is closed", code="log-stopped")
             held = self._reader.cosigned()
             if held is not None:
                 old = parse_note(held)
@@ -102,12 +105,14 @@ class Publisher:
         self._publish(head)
 
     def close(self) -> None:
-        """End the thread; it publishes what it was offered first."""
+        """End the thread, which publishes what it was offered first, and write nothing more."""
         with self._turn:
             self._closing = True
             self._turn.notify_all()
         if self._thread is not None:
             self._thread.join()
+        with self._writing:
+            self._closed = True
 
     def _want(self, head: Head) -> None:
         size = head.checkpoint.size
@@ -160,6 +165,7 @@ class Publisher:
             self._log.written(size)
             self._journal.cut(size)
             self._remove_partials(old_size, size)
+        self._journal.prepare()
 
     def _remove_partials(self, old_size: int, size: int) -> None:
         """Full tiles replace their partial ones; any that cannot be removed do no harm."""

@@ -26,12 +26,18 @@ Record = Callable[[str, Mapping[str, FieldValue]], object]
 
 @dataclass(frozen=True)
 class Retention:
-    """The bodies of one log. `record(kind, fields)` appends to it durably."""
+    """The bodies of one log. `record(kind, fields)` appends to it durably.
+
+    `forget_before(milliseconds)` and `forget_entry(index)` erase what is kept elsewhere of
+    the same entries.
+    """
 
     log: Log
     bodies: BodyStore
     follower: Follower
     record: Record
+    forget_before: Callable[[int], object] = lambda _: None
+    forget_entry: Callable[[int], object] = lambda _: None
 
     def erase_before(self, at_ms: int, reason: str = "age") -> int:
         """Erase every body whose entry is older; how many there were."""
@@ -40,6 +46,7 @@ class Retention:
         while keys := self.follower.index.bodies_before(at_ms, BATCH):
             self._erase(keys, {"reason": reason, "before_ms": at_ms})
             erased += len(keys)
+        self.forget_before(at_ms)
         return erased
 
     def erase_entry(self, index: int, reason: str = "operator") -> int:
@@ -51,6 +58,7 @@ class Retention:
             return 0
         self.follower.wait_for(self.log.size, _CATCH_UP_SECONDS)
         self._erase([key], {"reason": reason, "entry": index})
+        self.forget_entry(index)
         return 1
 
     def _erase(self, keys: Sequence[str], fields: Mapping[str, FieldValue]) -> None:

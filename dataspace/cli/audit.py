@@ -24,6 +24,7 @@ from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption,
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.homes import space_home
 from dataspace.errors import Malformed, Unavailable, Unverified
+from dataspace.evidence.cosigned import quorum_of
 from dataspace.home import CONFIG, PartyHome
 from dataspace.identity.names import REGIONS
 
@@ -43,6 +44,7 @@ class LogCheck:
     origin: str
     verified: VerifiedLog | None
     reason: str
+    cosigned: int = 0  # how many entries witnesses have cosigned
 
 
 @app.command()
@@ -79,11 +81,12 @@ def verify(
         print_json({"logs": [_as_json(check) for check in checks]})
     else:
         print_rows(
-            ["log", "entries", "root", "result"],
+            ["log", "entries", "cosigned", "root", "result"],
             [
                 (
                     check.origin,
                     check.verified.size if check.verified else None,
+                    check.cosigned,
                     check.verified.root.hex()[:16] + "…" if check.verified else None,
                     "verified" if check.verified else check.reason,
                 )
@@ -96,7 +99,7 @@ def verify(
             f"the log of {failed[0].owner} does not verify: {failed[0].reason}", code="log"
         )
     if format_ is Format.TABLE:
-        out.print("every hash and signature holds; cosignatures of witnesses are not there yet")
+        out.print(_summary(checks))
 
 
 def verify_logs(root: Path) -> list[LogCheck]:
@@ -115,15 +118,29 @@ def verify_logs(root: Path) -> list[LogCheck]:
 
 
 def _check(home: PartyHome, owner: str) -> LogCheck:
-    logs = home.trust(time.time_ns() // 1_000_000).logs_of(owner)
+    trust = home.trust(time.time_ns() // 1_000_000)
+    logs = trust.logs_of(owner)
     if not logs:
         return LogCheck(owner, "", None, "the trust list names no log of this owner")
-    log = logs[0]
+    log, reader = logs[0], DirectoryReader(home.path / "log")
     try:
-        verified = verify_log(DirectoryReader(home.path / "log"), parse_vkey(log.vkey))
+        text = reader.cosigned()
+        cosigned = quorum_of(trust, log.origin).check(text).checkpoint if text else None
+        # What witnesses have seen must still be there, as they saw it.
+        verified = verify_log(reader, parse_vkey(log.vkey), seen=[cosigned] if cosigned else [])
     except Unverified as error:
         return LogCheck(owner, log.origin, None, error.message)
-    return LogCheck(owner, log.origin, verified, "")
+    return LogCheck(owner, log.origin, verified, "", cosigned.size if cosigned else 0)
+
+
+def _summary(checks: list[LogCheck]) -> str:
+    late = [check for check in checks if check.verified and check.cosigned < check.verified.size]
+    if not late:
+        return "every hash and signature holds, and witnesses have cosigned every entry"
+    return (
+        "every hash and signature holds; witnesses have not cosigned the last entries of "
+        + ", ".join(check.owner for check in late)
+    )
 
 
 def _as_json(check: LogCheck) -> dict[str, object]:
@@ -133,5 +150,6 @@ def _as_json(check: LogCheck) -> dict[str, object]:
         "verified": check.verified is not None,
         "size": check.verified.size if check.verified else None,
         "root": check.verified.root.hex() if check.verified else None,
+        "cosigned_size": check.cosigned,
         "reason": check.reason,
     }

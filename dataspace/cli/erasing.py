@@ -17,6 +17,7 @@ from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption,
 from dataspace.cli.output import out, print_json
 from dataspace.client.homes import region_home, space_home
 from dataspace.errors import Malformed
+from dataspace.evidence.archive import Archive
 from dataspace.evidence.looks import COLUMNS
 from dataspace.evidence.recording import Recorder
 from dataspace.home import CONFIG, PartyHome
@@ -71,11 +72,13 @@ def _erase_at_rest(party: PartyHome, wanted: dict[str, int]) -> int:
         recorder = Recorder(origin, log, BodyStore(party.folder("bodies")))
         index = AuditIndex(party.path / INDEX, origin, COLUMNS)
         follower = Follower(log, party.path / "log", recorder.bodies, index)
+        archive = Archive(party.folder("archive"))
         try:
             follower.catch_up()
             retention = Retention(
                 log, recorder.bodies, follower,
                 lambda kind, fields: recorder.record(kind, now_ms(), fields),
+                archive.erase_releases, archive.erase_release_of,
             )  # fmt: skip
             if "entry" in wanted:
                 return retention.erase_entry(wanted["entry"])

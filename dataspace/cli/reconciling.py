@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ from dataspace.cli.entries_shown import instant
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.auditing import LOGS, search_logs
-from dataspace.client.homes import ACTOR_VARIABLE, actor_home, space_home
+from dataspace.client.homes import actor_home, space_home
 from dataspace.client.local_logs import read_lines
 from dataspace.client.session import Session
 from dataspace.errors import Malformed, Unavailable, Unverified
@@ -41,8 +40,8 @@ def reconcile_logs(
 ) -> None:
     """Hold the accounts of the broker, the nodes and a client together. Exit 6 on a difference.
 
-    With --as REGION/regulator it asks every log through the broker; without, it reads the logs
-    in a space's home.
+    With --as REGION/regulator, or in a regulator's own home, it asks every log through the
+    broker; in a space's home without --as it reads the logs there.
     """
     releases = [digest for file in client or () for digest in _releases_of(file)]
     start = moment(from_)
@@ -59,9 +58,8 @@ def reconcile_logs(
 
 
 def _lines(home: Path | None, actor: str | None, purpose: str, start: int) -> list[Line]:
-    named = actor or os.environ.get(ACTOR_VARIABLE)
     root = space_home(home)
-    if not named and not (root / CONFIG).is_file():
+    if actor is None and not (root / CONFIG).is_file():
         return read_lines(root, LOGS, now_ms())
     with Session(actor_home(home, actor)) as session:
         search = audit_pb2.AuditSearch(from_ms=start, limit=MOST_ENTRIES)

@@ -13,6 +13,8 @@ from dataspace.client.homes import space_home
 from dataspace.home import CONFIG, PartyHome
 from dataspace.identity.trustlist import TrustList
 
+_WIDEST = 100  # characters of a key in a table
+
 app = typer.Typer(help="the trust list", no_args_is_help=True)
 
 
@@ -26,7 +28,7 @@ def _group() -> None:
 def show(
     home: HomeOption = None, actor: ActorOption = None, format_: FormatOption = Format.TABLE
 ) -> None:
-    """Show the trust list in force: version, expiry, regions, logs and brokers."""
+    """Show the trust list in force: version, expiry, regions, logs, witnesses and brokers."""
     del actor  # the list is public
     root = space_home(home)
     party = PartyHome(root if (root / CONFIG).is_file() else root / "broker")
@@ -52,6 +54,14 @@ def show(
     )
     print_rows(["log", "owner", "key"], [(log.origin, log.owner, log.vkey) for log in trust.logs])
     print_rows(
+        ["witness", "region", "key"],
+        [
+            (witness.name, witness.region, _short(vkey))
+            for witness in trust.witnesses
+            for vkey in witness.vkeys
+        ],
+    )
+    print_rows(
         ["broker", "name", "keys"],
         [(str(each.uri), each.dns_name, len(each.public_keys)) for each in trust.brokers],
     )
@@ -73,8 +83,17 @@ def _as_json(trust: TrustList) -> dict[str, object]:
             for name, region in trust.regions.items()
         ],
         "logs": [vars(log) for log in trust.logs],
+        "witnesses": [
+            {"name": each.name, "region": each.region, "vkeys": list(each.vkeys)}
+            for each in trust.witnesses
+        ],
         "brokers": [{"uri": str(b.uri), "dns_name": b.dns_name} for b in trust.brokers],
     }
+
+
+def _short(vkey: str) -> str:
+    """A key as a table shows it; `--format json` has it whole."""
+    return vkey if len(vkey) <= _WIDEST else f"{vkey[:_WIDEST]}…"
 
 
 def _day(at_ms: int) -> str:

@@ -78,16 +78,25 @@ class Archive:
         """A release by its id. Raises `Unavailable` where it is not kept (any more)."""
         return self._get("releases", sha256, evidence_pb2.KeptRelease)
 
-    def erase_releases(self, before_s: float) -> int:
-        """Erase what was kept of releases before a time (seconds since 1970); how many."""
-        old = [
-            file
-            for file in (self._directory / "releases").iterdir()
-            if file.stat().st_mtime < before_s
-        ]
+    def erase_releases(self, before_ms: int) -> int:
+        """Erase what was kept of releases before a time (milliseconds since 1970); how many."""
+        old = [file for file in self._releases() if file.stat().st_mtime * 1000 < before_ms]
         for file in old:
             file.unlink(missing_ok=True)
         return len(old)
+
+    def erase_release_of(self, index: int) -> int:
+        """Erase what was kept of the release whose question has this entry; how many."""
+        found = 0
+        for file in self._releases():
+            kept = self._get("releases", file.name, evidence_pb2.KeptRelease)
+            if kept.forwarded_index == index:
+                file.unlink(missing_ok=True)
+                found += 1
+        return found
+
+    def _releases(self) -> list[Path]:
+        return [file for file in (self._directory / "releases").iterdir() if "." not in file.name]
 
     def _put(self, kind: str, name: str, message: Message) -> None:
         target = self._path(kind, name)

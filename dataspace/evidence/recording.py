@@ -37,12 +37,12 @@ class Recorder:
         if body is not None:
             text = json.dumps(body, sort_keys=True, ensure_ascii=False).encode()
             recorded["context"] = self.bodies.put(text, secrets.token_bytes(SALT_BYTES))
-        entry = Entry(kind, at_ms, recorded).to_bytes()
+        entry = Entry(kind, at_ms, recorded)
         appended = self.log.append(entry)
         return query_pb2.Receipt(
             origin=self.origin,
             index=appended.index,
-            entry=entry,
+            entry=entry.to_bytes(),
             inclusion=appended.inclusion,
             checkpoint=appended.checkpoint_text,
         )

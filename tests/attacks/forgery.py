@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dataspace.audit.journal import read_journal
+from dataspace.audit.reader import DirectoryReader
+from dataspace.audit.tiles import tiles_of
 from dataspace.client import Session, connect
 from dataspace.errors import DataspaceError, Unverified
 from dataspace.evidence.answers import check_answer
@@ -118,14 +120,25 @@ def sign_payload(payload: bytes, like: Envelope, identity: SigningIdentity) -> E
 def log_sizes(space: Space) -> dict[str, int]:
     """Entries in each party's log: those it acknowledged, once they are in its public files.
 
-    A log that cannot publish them is not waited for longer than two seconds.
+    Alarms are not counted: they are raised beside what is asked, at a time of their own. A log
+    that cannot publish them is not waited for longer than two seconds.
     """
     deadline = time.monotonic() + 2
     sizes = {owner: _sizes(space.home / owner / "log") for owner in EVERYBODY}
     while any(public < size for public, size in sizes.values()) and time.monotonic() < deadline:
         time.sleep(0.02)
         sizes = {owner: _sizes(space.home / owner / "log") for owner in EVERYBODY}
-    return {owner: size for owner, (_, size) in sizes.items()}
+    return {
+        owner: size - _alarms(space.home / owner / "log", public)
+        for owner, (public, size) in sizes.items()
+    }
+
+
+def _alarms(log: Path, size: int) -> int:
+    """Alarms among the public entries of a log."""
+    reader = DirectoryReader(log)
+    bundles = [reader.read(tile) for tile in tiles_of(size) if tile.level is None]
+    return sum(data.count(b'"kind":"alarm.raised"') for data in bundles)
 
 
 def _sizes(log: Path) -> tuple[int, int]:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from dataspace.channels import pinned_channel
-from dataspace.cli.supervising import find_process, start_party
+from dataspace.cli.supervising import WITNESSES, find_process, start_party
 from dataspace.client import Session
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import SigningIdentity, seal
@@ -324,13 +324,17 @@ def test_a_node_listens_on_no_port_and_dials_the_broker_alone(space: Space, regi
     assert all(peer for _, peer in found)
 
 
-def test_the_broker_listens_on_its_one_address(space: Space) -> None:
+def test_the_broker_listens_on_its_two_addresses_and_witnesses_on_none(space: Space) -> None:
     listening = {
         _address(each.laddr)
         for each in process_of(space, "broker").net_connections("inet")
         if each.status == psutil.CONN_LISTEN
     }
-    assert listening == {PartyHome(space.home / "broker").listen_address}
+    own = PartyHome(space.home / "broker")
+    assert listening == {own.listen_address, own.http_address}
+    for witness in WITNESSES:
+        found = process_of(space, witness).net_connections("inet")
+        assert not [each for each in found if each.status == psutil.CONN_LISTEN]
 
 
 def test_private_keys_are_their_owners_alone_and_nowhere_twice(space: Space) -> None:

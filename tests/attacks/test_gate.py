@@ -48,7 +48,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
 def node(space: Space) -> Iterator[Node]:
     node = Node.open(PartyHome(space.home / "macao"))
     yield node
-    node.gatekeeper.recorder.log.close()
+    node.close()
 
 
 @pytest.fixture(scope="module")
@@ -182,5 +182,4 @@ def test_a_replay_is_refused_by_a_node_that_was_opened_anew(space: Space, tmp_pa
     for expected in ("released", "refused replay"):
         node = Node.open(PartyHome(home))
         assert answer(node, envelope) == expected
-        node.gatekeeper.recorder.log.close()
-        node.gatekeeper.ledger.close()
+        node.close()

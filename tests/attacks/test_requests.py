@@ -262,5 +262,6 @@ def test_every_log_verifies_after_the_attacks(space: Space) -> None:
     verified = space.gba("audit", "verify", "--format", "json")
     assert verified.code == 0
     sizes = {log["owner"]: log["size"] for log in verified.json["logs"]}
-    assert sizes == log_sizes(space)
+    recorded = log_sizes(space)
     assert set(sizes) == set(EVERYBODY)
+    assert all(sizes[owner] >= recorded[owner] > 0 for owner in EVERYBODY)

@@ -32,6 +32,7 @@ ACTOR = "hongkong-researcher"
 PARTIES = ("broker", *REGIONS)
 QUESTION = "SELECT region, count(*) AS n FROM patients GROUP BY region ORDER BY region"
 BROKER_PORT = 7443
+HTTP_PORT = 7480
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def space(image: str) -> Iterator[Contained]:
             container.with_network(network).with_network_aliases(party)
             if party == "broker":
                 container.with_env("GBA_LISTEN", f"0.0.0.0:{BROKER_PORT}")
+                container.with_env("GBA_HTTP", f"0.0.0.0:{HTTP_PORT}")
             else:
                 container.with_env("GBA_BROKER_ADDRESS", f"broker:{BROKER_PORT}")
             ready_when(container, "serving" if party == "broker" else "attached", home)
@@ -101,7 +103,7 @@ def test_four_containers_answer_one_query(space: Contained) -> None:
 
 def test_a_node_listens_on_no_port(space: Contained) -> None:
     ports = {party: listening(container) for party, container in space.containers.items()}
-    assert ports == {"broker": {BROKER_PORT}} | {region: set() for region in REGIONS}
+    assert ports == {"broker": {BROKER_PORT, HTTP_PORT}} | {region: set() for region in REGIONS}
 
 
 def test_a_container_holds_its_own_partys_directory_and_no_other(space: Contained) -> None:
@@ -109,7 +111,9 @@ def test_a_container_holds_its_own_partys_directory_and_no_other(space: Containe
         assert Confinement.of(container) == only(f"/space/{party}")
         found = read_inside(container, "find", "/space", "-name", "party.toml")
         nodes_and_broker = [f"/space/{party}/party.toml"]
-        operators = [f"/space/{party}/operator/party.toml"] if party in REGIONS else []
+        # Operator and witness are of the region's party, in directories of its own.
+        own = ("operator", "witness") if party in REGIONS else ()
+        operators = [f"/space/{party}/{each}/party.toml" for each in own]
         assert sorted(found.splitlines()) == sorted(nodes_and_broker + operators)
 
 

@@ -31,12 +31,13 @@ def still_copy(folder: Path, *init: str) -> Space:
     """A space that does not run; `init` are options of `gba space init`."""
     made = _made(*(init or ("--patients", "300")))
     home = Path(shutil.copytree(made, folder / "space", symlinks=True))
-    old = PartyHome(home / "broker").config.broker
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        new = f"127.0.0.1:{probe.getsockname()[1]}"
-    for config in home.rglob(CONFIG):
-        config.write_text(config.read_text().replace(old, new))
+    made_for = PartyHome(home / "broker").config
+    with socket.socket() as one, socket.socket() as other:
+        for probe, old in ((one, made_for.broker), (other, made_for.http)):
+            probe.bind(("127.0.0.1", 0))
+            new = f"127.0.0.1:{probe.getsockname()[1]}"
+            for config in home.rglob(CONFIG):
+                config.write_text(config.read_text().replace(old, new))
     return Space(home)
 
 

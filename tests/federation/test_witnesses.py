@@ -220,3 +220,27 @@ def test_a_rewritten_log_is_refused_and_every_other_region_records_the_alarm(
     for region in ("guangzhou", "hongkong"):
         await_alarm(space, region, home.config.log_origin)
     assert cosigned_size(space, "macao") == before
+
+
+def test_a_node_whose_log_is_an_older_copy_releases_nothing(space: Space, tmp_path: Path) -> None:
+    stop(space, "hongkong")
+    log = space.home / "hongkong" / "log"
+    shutil.copytree(log, tmp_path / "older")
+    start_party(space.home, "hongkong")
+    await_ready(space, *OWNERS)
+    for _ in range(4):
+        assert space.query(SQL, extra=["--require", "any"]).code == 0
+    await_cosigned(space, "hongkong")
+    stop(space, "hongkong")
+    shutil.rmtree(log)
+    shutil.copytree(tmp_path / "older", log)
+    start_party(space.home, "hongkong")
+    await_ready(space, *OWNERS)
+
+    def refused() -> bool:
+        asked = space.query("SELECT count(*) AS n FROM hongkong.patients")
+        # Until the witnesses have told the node, its receipts are held against what they saw.
+        assert asked.code in {5, 6}, asked.out
+        return asked.error["code"] == "log-behind"
+
+    await_true(refused, "the older copy goes on")

@@ -200,8 +200,7 @@ def planted_world(folder: Path) -> Iterator[World]:
         yield World(node, gatekeeper, Asker.of(space), seen)
     finally:
         engine.close()
-        node.gatekeeper.recorder.log.close()
-        node.gatekeeper.ledger.close()
+        node.close()
 
 
 def _fill(file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,10 @@ class Disk:
                     self._real[name](first, half, *rest[1:])
                 raise OSError(self._code, os.strerror(self._code))
             path = os.readlink(f"/proc/self/fd/{first}") if isinstance(first, int) else first
-            self.calls.append((name, Path(rest[0] if name == "rename" else path)))
+            noted = name
+            if name == "pwrite" and fcntl.fcntl(first, fcntl.F_GETFL) & os.O_DSYNC:
+                noted = "pwrite through"
+            self.calls.append((noted, Path(rest[0] if name == "rename" else path)))
             return self._real[name](first, *rest, **named)
 
         return call

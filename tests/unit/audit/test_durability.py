@@ -51,7 +51,27 @@ def test_a_commit_is_one_synchronous_write_of_the_journal(
             disk = Disk(patch)
             log.append(entry(4))
         log.publish()
-    assert [what for what, _ in disk.calls] == ["pwrite"]
+    assert [what for what, _ in disk.calls] == ["pwrite through"]
+
+
+def test_a_segment_of_the_journal_is_on_disk_before_a_record_goes_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LogStore.create(tmp_path / "log", ORIGIN, PRIVATE_KEY) as log:
+        with monkeypatch.context() as patch:
+            patch.setattr("dataspace.audit.publishing.Publisher.offer", lambda *_: None)
+            disk = Disk(patch)
+            log.append(entry(0))
+        log.publish()
+    segment = tmp_path / "log/journal" / f"{0:019d}"
+    made = [call for call in disk.calls if call[0] not in {"open", "write"}]
+    assert made == [
+        ("mkdir", segment.parent),
+        ("fsync", tmp_path / "log"),
+        ("fsync", segment),
+        ("fsync", segment.parent),
+        ("pwrite through", segment),
+    ]
 
 
 def test_the_journal_goes_only_after_what_it_holds_is_flushed(

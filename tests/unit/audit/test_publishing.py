@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 import threading
 import time
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dataspace.audit.checkpoints import Checkpoint, sign_checkpoint, verify_checkpoint
+from dataspace.audit.durable import DurableDirectory
 from dataspace.audit.merkle import leaf_hash, root_of
 from dataspace.audit.notes import Note, NoteSignature, parse_note
 from dataspace.audit.publishing import Publisher
@@ -119,6 +122,30 @@ def test_files_that_cannot_be_written_stop_the_log_but_lose_nothing(
     assert verify_log(DirectoryReader(tmp_path / "log"), KEY).size == 1
 
 
+def test_a_log_that_cannot_publish_takes_nothing_more_though_its_journal_could(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with new_log(tmp_path / "log") as log:
+        empty = log.checkpoint_text
+        monkeypatch.setattr(DurableDirectory, "write", fail)
+        log.append(entry(0))
+        with pytest.raises(Unavailable, match="quota exceeded"):
+            log.publish()
+        with pytest.raises(Unavailable, match="quota exceeded"):
+            log.append(entry(1))
+        with pytest.raises(Unavailable, match="quota exceeded"):
+            log.attach_cosignatures(cosigned(log.checkpoint_text, "w1"))
+        monkeypatch.undo()
+        with pytest.raises(Unavailable, match="quota exceeded"):
+            log.attach_cosignatures(cosigned(empty, "w1"))
+    with reopen(tmp_path / "log") as log:
+        assert log.read_entry(0) == entry(0)
+        assert log.size == 1
+
+
 # --- cosignatures ------------------------------------------------------------------------------
 
 
@@ -215,3 +242,11 @@ def test_cosigning_while_the_log_grows_leaves_a_whole_log_at_every_moment(tmp_pa
             seen = verify_checkpoint(reader.cosigned() or "", KEY)
             verify_log(reader, KEY, seen=seen)
         growing.join()
+
+
+def test_a_closed_log_is_not_cosigned(tmp_path: Path) -> None:
+    log = new_log(tmp_path / "log", 1)
+    log.close()
+    with pytest.raises(Unavailable):
+        log.attach_cosignatures(cosigned(log.checkpoint_text, "w1"))
+    assert DirectoryReader(tmp_path / "log").cosigned() is None

@@ -234,7 +234,7 @@ def test_releases_are_erased_by_age(parties: Parties) -> None:
     release_id = hashlib.sha256(parties.case.bundle.release.payload).hexdigest()
     assert archive.erase_releases(0) == 0
     archive.release(release_id)
-    assert archive.erase_releases(4e9) == 1
+    assert archive.erase_releases(4_000_000_000_000) == 1
     with pytest.raises(Unavailable):
         archive.release(release_id)
 
