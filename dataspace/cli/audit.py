@@ -56,8 +56,8 @@ def verify(
     quorum: QuorumOption = None,
     seen: SeenOption = None,
     entries: Annotated[
-        Entries, typer.Option("--entries", help="with --log: what its entries must be")
-    ] = Entries.HASHED,
+        Entries | None, typer.Option("--entries", help="with --log: what its entries must be")
+    ] = None,
     no_entries: Annotated[
         bool, typer.Option("--no-entries", help="with --log: verify a copy of hash tiles alone")
     ] = False,
@@ -71,10 +71,10 @@ def verify(
     """
     del actor  # verification needs nobody
     if log is not None:
-        read = Entries.ABSENT if no_entries else entries
+        read = Entries.ABSENT if no_entries else (entries or Entries.HASHED)
         verify_one(log, key, witness or (), quorum, seen, read, format_)
         return
-    if key or witness or quorum or seen or no_entries:
+    if key or witness or quorum or seen or entries or no_entries:
         raise Malformed("these keys and files are for one log: give --log", code="no-log")
     checks = verify_logs(space_home(home))
     if format_ is Format.JSON:

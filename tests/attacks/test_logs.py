@@ -139,6 +139,36 @@ def test_two_views_of_one_log_do_not_both_get_a_quorum(owner: str) -> None:
             assert len(held) <= 1
 
 
+def test_the_broker_with_one_witness_can_show_two_views_that_prove_it() -> None:
+    # The limit of two of three, as the threat model says it: nothing stops this, but both
+    # checkpoints bear the broker's signature, and side by side they are the proof.
+    space, views = Space("broker"), (History(TRUTH), History(LIE))
+    notes = []
+    for view, honest in zip(views, ("guangzhou", "hongkong"), strict=True):
+        signed = space.note(view, 300, space.ask(view, 0, 300, honest))
+        notes.append(add_cosignatures(signed, MACAO.lines(view.checkpoint(300))))
+    one, other = (space.rule.check(note).checkpoint for note in notes)
+    assert (one.size, one.root != other.root) == (other.size, True)
+    for region, note in (("guangzhou", notes[1]), ("hongkong", notes[0])):
+        verdict = space.witnesses[region].judge(AddCheckpoint(300, (), note).to_bytes(), NOW_S)
+        assert verdict.alarm is not None
+        assert verdict.alarm.rule == "log-fork"
+
+
+def test_a_node_with_one_witness_can_not() -> None:
+    space, views = Space("hongkong"), (History(TRUTH), History(LIE))
+    held = []
+    for view, asked in zip(views, (("guangzhou",), ()), strict=True):
+        verdicts = space.ask(view, 0, 300, *asked) if asked else {}
+        note = space.note(view, 300, verdicts)
+        note = add_cosignatures(note, MACAO.lines(view.checkpoint(300)))
+        try:
+            held.append(space.rule.check(note))
+        except Unverified:
+            continue
+    assert len(held) == 1
+
+
 def test_an_old_checkpoint_shown_again_is_found_by_whoever_saw_a_later(tmp_path: Path) -> None:
     later = verify_checkpoint(write_foreign(tmp_path / "log", TRUTH), KEY)
     old = rewritten(tmp_path / "old", TRUTH[:100])

@@ -160,6 +160,7 @@ def test_a_key_of_an_unsupported_type_is_named(log: Path) -> None:
     [
         (["verify", "--key", KEY.to_text()], 3),
         (["verify", "--no-entries"], 3),
+        (["verify", "--entries", "canonical"], 3),
         (["verify", "--log", "/nowhere", "--key", KEY.to_text()], 3),
         (["verify", "--log", "ftp://host/log", "--key", KEY.to_text()], 3),
         (["verify", "--log", "http://user@host/log", "--key", KEY.to_text()], 3),
