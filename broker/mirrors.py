@@ -23,7 +23,7 @@ from dataspace.errors import Malformed, Unverified
 
 COSIGNED = "checkpoint.cosigned"
 MOST_TILES = 256  # in one update
-_MOST_STAGED = 1 << 20
+_MOST_STAGED = 1 << 16  # tiles before a checkpoint: half a gigabyte, 16 million entries
 _STAGING = "staging"
 
 

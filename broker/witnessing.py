@@ -25,7 +25,7 @@ from dataspace.v1 import broker_pb2, query_pb2
 _LOG = structlog.get_logger("broker.witnessing")
 
 _MOST_CARRIED = 32  # requests of one node at once
-_MOST_UPDATES = 256  # of one node, not yet looked at
+_MOST_UPDATES = 4  # of one node, not yet looked at: it waits for each to be taken
 LOOK_SECONDS = 0.02
 
 
@@ -83,9 +83,8 @@ class Witnessing:
             except DataspaceError as error:
                 problem = error.message
                 _LOG.error("mirror.refused", region=region, code=error.code)
-            if update.checkpoint or problem:
-                mirrored = broker_pb2.LogMirrored(size=self.mirrors[region].size, problem=problem)
-                _put(node, broker_pb2.BrokerFrame(log_mirrored=mirrored))
+            mirrored = broker_pb2.LogMirrored(size=self.mirrors[region].size, problem=problem)
+            _put(node, broker_pb2.BrokerFrame(log_mirrored=mirrored))
 
     def _take(self, region: str, update: broker_pb2.LogUpdate) -> None:
         mirror = self.mirrors[region]

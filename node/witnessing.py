@@ -43,7 +43,6 @@ class Witnessing:
     async def use(self, put: Put, mirrored_size: int) -> None:
         """Keep the broker's copy current over a new stream, until cancelled."""
         self._put = put
-        self._mirrored = asyncio.Queue()
         try:
             while True:
                 try:
@@ -86,6 +85,7 @@ class Witnessing:
 
     async def _keep_mirror(self, put: Put, size: int) -> None:
         cosigned = ""
+        self._mirrored = asyncio.Queue()  # what an update that was given up may still bring
         while True:
             if self._log.size == size and self._log.cosigned_text == cosigned:
                 await asyncio.sleep(LOOK_SECONDS)
@@ -93,11 +93,12 @@ class Witnessing:
             cosigned = self._log.cosigned_text
             for update in await asyncio.to_thread(self._updates, size, cosigned):
                 put(broker_pb2.NodeFrame(log_update=update))
-            reply = await asyncio.wait_for(self._mirrored.get(), 6 * _ANSWER_SECONDS)
-            size = reply.size
-            if reply.problem:
-                _LOG.error("mirror.refused", problem=reply.problem)
-                await asyncio.sleep(_AGAIN_SECONDS)
+                reply = await asyncio.wait_for(self._mirrored.get(), _ANSWER_SECONDS)
+                size = reply.size
+                if reply.problem:
+                    _LOG.error("mirror.refused", problem=reply.problem)
+                    await asyncio.sleep(_AGAIN_SECONDS)
+                    break
 
     def _updates(self, size: int, cosigned: str) -> list[broker_pb2.LogUpdate]:
         """The public files that a copy of `size` entries lacks; the checkpoint comes last."""

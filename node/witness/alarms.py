@@ -1,7 +1,7 @@
 """What a witness saw of a log that broke its word: kept for good, and told to the node. Rim.
 
-    alarms/<digest>.json     both signed checkpoints, and what is wrong with them
-    alarms/<digest>.told     the region's node has recorded it
+    alarms/<rule>-<digest>.json     both signed checkpoints, and what is wrong with them
+    alarms/<rule>-<digest>.told     the region's node has recorded it
 
 A file is written before the witness answers, and told again until the node has it.
 """
@@ -19,7 +19,7 @@ from dataspace.errors import DataspaceError
 from dataspace.local_socket import ask_locally
 
 _LOG = structlog.get_logger("witness.alarms")
-_MOST = 1_000  # kept of one witness; more of the same tells nothing new
+_MOST = 1_000  # kept of one rule; more of the same tells nothing new
 
 
 class Alarms:
@@ -33,8 +33,12 @@ class Alarms:
     def keep(self, alarm: dict[str, object]) -> None:
         """Keep an alarm durably; one that is there already is the same alarm."""
         data = json.dumps(alarm, sort_keys=True).encode()
-        target = self._directory / f"{hashlib.sha256(data).hexdigest()}.json"
-        if target.exists() or sum(1 for _ in self._directory.glob("*.json")) >= _MOST:
+        target = self._directory / f"{alarm['rule']}-{hashlib.sha256(data).hexdigest()}.json"
+        # SECURITY: whoever carries requests can pair a true checkpoint with a false proof and so
+        # raise the weaker alarms at will; they must not take the places of a fork's, which
+        # nobody but the log's owner can cause.
+        kept = sum(1 for _ in self._directory.glob(f"{alarm['rule']}-*.json"))
+        if target.exists() or kept >= _MOST:
             return
         draft = target.with_suffix(".new")
         write_synced(draft, data)
@@ -50,7 +54,7 @@ class Alarms:
                 continue
             try:
                 kept = json.loads(file.read_text())
-                alarm = {"rule": kept["rule"], "origin": kept["origin"], "sha256": file.stem}
+                alarm = {"rule": kept["rule"], "origin": kept["origin"], "sha256": file.stem[-64:]}
                 reply = ask_locally(self._node, {"do": "alarm", "alarm": alarm})
             except DataspaceError as error:
                 _LOG.warning("alarm.untold", code=error.code)
