@@ -16,14 +16,15 @@ from dataspace.audit.checkpoints import parse_checkpoint
 from dataspace.audit.notes import parse_note
 from dataspace.audit.store import LogStore
 from dataspace.audit.tiles import Tile, tiles_between
+from dataspace.audit.waking import LogChanges, changes_of
 from dataspace.errors import DataspaceError
 from dataspace.v1 import broker_pb2
 
 _LOG = structlog.get_logger("node.witnessing")
 
-LOOK_SECONDS = 0.05  # between looks at whether the log has grown
 _ANSWER_SECONDS = 10.0
 _AGAIN_SECONDS = 5.0
+_PAUSE_SECONDS = 0.05
 _TILES_A_FRAME = 128
 _ABSENT = 503
 
@@ -44,13 +45,14 @@ class Witnessing:
         """Keep the broker's copy current over a new stream, until cancelled."""
         self._put = put
         try:
-            while True:
-                try:
-                    await self._keep_mirror(put, mirrored_size)
-                except (DataspaceError, TimeoutError) as error:
-                    # Witnesses are asked over this stream whatever becomes of the copy.
-                    _LOG.error("mirror.failed", kind=type(error).__name__)
-                    await asyncio.sleep(_AGAIN_SECONDS)
+            with changes_of(self._log) as changes:
+                while True:
+                    try:
+                        await self._keep_mirror(put, mirrored_size, changes)
+                    except (DataspaceError, TimeoutError) as error:
+                        # Witnesses are asked over this stream whatever becomes of the copy.
+                        _LOG.error("mirror.failed", kind=type(error).__name__)
+                        await asyncio.sleep(_AGAIN_SECONDS)
         finally:
             if self._put is put:
                 self._put = None
@@ -83,12 +85,12 @@ class Witnessing:
         if waiting is not None and not waiting.done():
             waiting.set_result(frame.witness_reply)
 
-    async def _keep_mirror(self, put: Put, size: int) -> None:
+    async def _keep_mirror(self, put: Put, size: int, changes: LogChanges) -> None:
         cosigned = ""
         self._mirrored = asyncio.Queue()  # what an update that was given up may still bring
         while True:
             if self._log.size == size and self._log.cosigned_text == cosigned:
-                await asyncio.sleep(LOOK_SECONDS)
+                await changes.wait()
                 continue
             cosigned = self._log.cosigned_text
             for update in await asyncio.to_thread(self._updates, size, cosigned):
@@ -99,6 +101,7 @@ class Witnessing:
                     _LOG.error("mirror.refused", problem=reply.problem)
                     await asyncio.sleep(_AGAIN_SECONDS)
                     break
+            await asyncio.sleep(_PAUSE_SECONDS)  # many entries share an update
 
     def _updates(self, size: int, cosigned: str) -> list[broker_pb2.LogUpdate]:
         """The public files that a copy of `size` entries lacks; the checkpoint comes last."""

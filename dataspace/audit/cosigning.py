@@ -17,12 +17,13 @@ from dataspace.audit.entries import Entry
 from dataspace.audit.notes import parse_note
 from dataspace.audit.quorum import Quorum
 from dataspace.audit.store import LogStore
+from dataspace.audit.waking import changes_of
 from dataspace.audit.witness import AddCheckpoint
 from dataspace.errors import DataspaceError, Unavailable
 
 OK, CONFLICT = 200, 409
-LOOK_SECONDS = 0.02  # between looks at whether the log has grown
 _MORE_SECONDS = 0.3  # for the witnesses beyond a quorum
+_PAUSE_SECONDS = 0.05
 _AGAIN_SECONDS = 1.0  # before those that did not answer are asked again
 
 # What a witness answers to a request: an HTTP status of C2SP tlog-witness, and a body.
@@ -93,18 +94,19 @@ class Cosigner:
 
     async def run(self) -> None:
         """Keep the log cosigned, until cancelled."""
-        while True:
-            if self.cosigned_size >= self.log.size:
-                await asyncio.sleep(LOOK_SECONDS)
-                continue
-            try:
-                reached = await self._round()
-            except Exception as error:
-                # Whatever went wrong, the log stays uncosigned, and its grace runs out.
-                self.on_refusal(type(error).__name__, 0)
-                reached = False
-            if not reached:
-                await asyncio.sleep(_AGAIN_SECONDS)
+        with changes_of(self.log) as changes:
+            while True:
+                if self.cosigned_size >= self.log.size:
+                    await changes.wait()
+                    continue
+                try:
+                    reached = await self._round()
+                except Exception as error:
+                    # Whatever went wrong, the log stays uncosigned, and its grace runs out.
+                    self.on_refusal(type(error).__name__, 0)
+                    reached = False
+                # Many entries share a round where they come fast.
+                await asyncio.sleep(_PAUSE_SECONDS if reached else _AGAIN_SECONDS)
 
     async def _round(self) -> bool:
         """Have one checkpoint cosigned; whether a quorum did."""

@@ -14,7 +14,7 @@ import fcntl
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -87,6 +87,7 @@ class LogStore:
         self._cosigned_text = self._reader.cosigned() or ""
         self._journal = Journal(directory)
         self._publisher = Publisher(directory, log, self._journal, head.checkpoint.size)
+        self._listeners: list[Callable[[], None]] = []
         self._turn = threading.Condition()  # guards what follows
         self._queue: deque[_Waiting] = deque()
         self._committer: threading.Thread | None = None
@@ -201,6 +202,15 @@ class LogStore:
             self.publish()
         self._publisher.attach(parse_note(note_text), checkpoint)
         self._cosigned_text = self._reader.cosigned() or ""
+        self._tell_listeners()
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have `listener` called, from any thread, after the log has grown or been cosigned.
+
+        It must neither raise nor wait. Returns what ends it.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     def read_entry(self, index: int) -> bytes:
         """The entry at `index`, checked against its leaf hash."""
@@ -283,6 +293,11 @@ class LogStore:
             for waiting, appended in zip(batch, done, strict=True):
                 waiting.appended.set_result(appended)
             self._publisher.offer(self._head)
+            self._tell_listeners()
+
+    def _tell_listeners(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
 
     def _next_batch(self) -> list[_Waiting]:
         with self._turn:
