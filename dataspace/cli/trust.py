@@ -1,9 +1,11 @@
-"""`gba trust show`."""
+"""`gba trust show | keys`."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -30,9 +32,7 @@ def show(
 ) -> None:
     """Show the trust list in force: version, expiry, regions, logs, witnesses and brokers."""
     del actor  # the list is public
-    root = space_home(home)
-    party = PartyHome(root if (root / CONFIG).is_file() else root / "broker")
-    trust = party.trust(time.time_ns() // 1_000_000)
+    trust = _party(home).trust(time.time_ns() // 1_000_000)
     if format_ is Format.JSON:
         print_json(_as_json(trust))
         return
@@ -65,6 +65,33 @@ def show(
         ["broker", "name", "keys"],
         [(str(each.uri), each.dns_name, len(each.public_keys)) for each in trust.brokers],
     )
+
+
+@app.command()
+@told
+def keys(
+    folder: Annotated[Path, typer.Argument(help="the directory to write them into")],
+    home: HomeOption = None,
+    actor: ActorOption = None,
+) -> None:
+    """Write the verifier keys of every log, and of the witnesses that count for it, to files.
+
+    FOLDER/<owner>.vkey and FOLDER/<owner>.witnesses are what `gba audit verify --log` takes.
+    """
+    del actor  # the list is public
+    trust = _party(home).trust(time.time_ns() // 1_000_000)
+    folder.mkdir(parents=True, exist_ok=True)
+    for log in trust.logs:
+        counting = [each for each in trust.witnesses if each.region != log.owner]
+        witnesses = [vkey for each in counting for vkey in each.vkeys]
+        (folder / f"{log.owner}.vkey").write_text(f"{log.vkey}\n")
+        (folder / f"{log.owner}.witnesses").write_text("".join(f"{each}\n" for each in witnesses))
+    out.print(f"keys of {len(trust.logs)} logs and their witnesses are in {folder}")
+
+
+def _party(home: Path | None) -> PartyHome:
+    root = space_home(home)
+    return PartyHome(root if (root / CONFIG).is_file() else root / "broker")
 
 
 def _as_json(trust: TrustList) -> dict[str, object]:

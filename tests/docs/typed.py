@@ -30,7 +30,7 @@ class Session:
         done = subprocess.run(
             ["bash", "-c", script.replace(HOME, str(self.home))],
             env=names | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            capture_output=True, text=True, timeout=120, check=True,
+            capture_output=True, text=True, timeout=280, check=True,
         )  # fmt: skip
         first, *pieces = done.stdout.split(f"{_MARK} ")
         outs = [first, *(piece.partition("\n")[2] for piece in pieces[:-1])]
