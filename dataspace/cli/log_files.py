@@ -147,6 +147,7 @@ def proof(
         typer.echo(text, nl=False)
     else:
         file.write_text(text)
+        out.print(f"{file}: entry {index} of {_size(note)}")
 
 
 @told

@@ -48,6 +48,7 @@ def test_any_changed_byte_fails_even_where_the_digest_is_made_anew(data: st.Data
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 def test_every_changed_byte_fails_even_where_the_digest_is_made_anew() -> None:
     body = whole().split(b"\n", 1)[1]
     for place in range(int(os.environ.get("GBA_FROM", "0")), len(body)):
