@@ -20,7 +20,7 @@ from dataspace.policy.requests import ACTIONS, REGIONS
 _AREA: Final = dt.timezone(dt.timedelta(hours=8))
 _REQUIRED: Final = {"id", "title", "issuing_body", "basis", "valid_from", "messages"}
 _HITS: Final = ("categories", "products", "columns")
-_KEYS: Final = _REQUIRED | {"valid_to", "actions", "leaving", "above_records", *_HITS}
+_KEYS: Final = _REQUIRED | {"valid_to", "actions", "leaving", "from_records", *_HITS}
 _MOST_RECORDS: Final = 2**53 - 1
 _MESSAGES: Final = ("en", "zh_hans", "zh_hant", "pt")
 _COLUMN: Final = re.compile(r"([^.]+)\.([^.]+)")
@@ -31,8 +31,8 @@ class NegativeList:
     """One list in force on the days `valid_from` to `valid_to`, both included.
 
     `valid_to` is None where the list has no end; empty `actions` means every action. `leaving`
-    names regions: only what leaves one of them is hit; empty, also what stays. `above_records`
-    is a threshold: the list hits once the records of so many people have left in the year. Raises
+    names regions: only what leaves one of them is hit; empty, also what stays. `from_records`
+    is a threshold: the list hits from so many people on whose records leave in a year. Raises
     `PolicyFault` when it hits nothing or ends before it begins.
     """
 
@@ -48,7 +48,7 @@ class NegativeList:
     columns: tuple[str, ...]
     actions: tuple[str, ...]
     leaving: tuple[str, ...]
-    above_records: int | None
+    from_records: int | None
     messages: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -91,7 +91,7 @@ def parse_list(source: str, text: str) -> NegativeList:
         columns=_names(source, "columns", values.get("columns")),
         actions=_names(source, "actions", values.get("actions")),
         leaving=_names(source, "leaving", values.get("leaving")),
-        above_records=_threshold(source, values.get("above_records")),
+        from_records=_threshold(source, values.get("from_records")),
         messages=_four_messages(source, values["messages"]),
     )
 
@@ -137,8 +137,8 @@ def _limits(listed: NegativeList) -> list[str]:
         regions = ", ".join(f"Region::{_quoted(region)}" for region in listed.leaving)
         limits += [f"[{regions}].contains(context.route.from)"]
         limits += ["context.route.from != context.route.to"]
-    if listed.above_records is not None:
-        limits.append(f"context.records_this_year >= {listed.above_records}")
+    if listed.from_records is not None:
+        limits.append(f"context.records_this_year >= {listed.from_records}")
     return limits
 
 
@@ -182,7 +182,7 @@ def _threshold(source: str, value: Any) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _MOST_RECORDS:
-        raise PolicyFault(source, "above_records must be a whole number of people, 1 or more")
+        raise PolicyFault(source, "from_records must be a whole number of people, 1 or more")
     return value
 
 

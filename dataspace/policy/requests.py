@@ -60,7 +60,8 @@ class AccessRequest:
     may be empty. `assurance` says how surely the actor is who it claims (1 low to 3 high).
     `filing` and `impact_assessment` say whether the agreement names them, `onward` whether it
     lets the recipient pass data on; `records_this_year` counts the people whose records have
-    left on this route since the first of January. These five may be absent from older JSON.
+    left on this route since the first of January, this one included. Older JSON may lack
+    these five.
     """
 
     actor_uri: str

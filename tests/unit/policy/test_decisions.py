@@ -175,6 +175,8 @@ def test_the_default_permits_are_exactly_these_for_every_product(
                         legal_basis="AGGREGATE" if action == "aggregate" else "GBA-SC",
                         agreement="valid",
                         consent="valid",
+                        filing=True,
+                        impact_assessment=True,
                     ),
                 )
                 expected = DEFAULT_PERMITS.get((role, purpose, action))

@@ -65,8 +65,8 @@ def test_a_list_may_name_the_actions_it_hits() -> None:
     ).allowed
 
 
-def test_a_threshold_hits_once_so_many_records_have_left_in_the_year() -> None:
-    policies = with_list(NEGATIVE_LIST.replace(CATEGORIES, CATEGORIES + "\nabove_records = 10_000"))
+def test_a_threshold_hits_from_so_many_people_in_a_year_on() -> None:
+    policies = with_list(NEGATIVE_LIST.replace(CATEGORIES, CATEGORIES + "\nfrom_records = 10_000"))
     genetic = frozenset({"genetic"})
     for records, allowed in ((0, True), (9_999, True), (10_000, False), (10_001, False)):
         asked = statistics(categories=genetic, at_ms=DURING, records_this_year=records)
@@ -115,9 +115,9 @@ def test_no_text_of_a_list_can_go_on_as_a_rule() -> None:
         (CATEGORIES, CATEGORIES + '\nactions = ["export"]'),
         (CATEGORIES, CATEGORIES + '\ncategory = ["x"]'),
         (CATEGORIES, CATEGORIES + '\nleaving = ["shenzhen"]'),
-        (CATEGORIES, CATEGORIES + "\nabove_records = 0"),
-        (CATEGORIES, CATEGORIES + "\nabove_records = true"),
-        (CATEGORIES, CATEGORIES + "\nabove_records = 1.5"),
+        (CATEGORIES, CATEGORIES + "\nfrom_records = 0"),
+        (CATEGORIES, CATEGORIES + "\nfrom_records = true"),
+        (CATEGORIES, CATEGORIES + "\nfrom_records = 1.5"),
         ("valid_to = 2024-12-31", "valid_to = 2023-12-31"),
         ("valid_to = 2024-12-31", 'valid_to = "2024-12-31"'),
         ("valid_to = 2024-12-31", "valid_to = 2024-12-31T00:00:00Z"),
