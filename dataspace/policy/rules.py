@@ -32,6 +32,7 @@ LANGUAGES: Final = {
 }
 _ANNOTATIONS: Final = ("id", "basis", *LANGUAGES)
 _WRITTEN_ID: Final = re.compile(r'@id\("([a-z0-9-]+)"\)')
+_BASES: Final = re.compile(r"entity\s+LegalBasis\s+enum\s*\[([^\]]*)\]")
 _RULE_ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # What schemas of earlier sets lack, and how to find out: a set replayed from the archive must be
 # asked in its own words, or every request would misfit it.
@@ -53,7 +54,7 @@ class Rule:
     """One rule: what it is called, the legal text it stands on, and where it is written.
 
     `effect` is `permit` or `forbid`; `messages` is keyed by language tag (`en`, `zh-Hans`,
-    `zh-Hant`, `pt`); `line` counts from 1 in `source`.
+    `zh-Hant`, `pt`); `line` counts from 1 in `source`, `text` is its Cedar.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Rule:
     messages: Mapping[str, str] = field(hash=False)
     source: str
     line: int
+    text: str = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,13 @@ def load(files: Mapping[str, bytes]) -> PolicySet:
         files=MappingProxyType(dict(files)),
         words=_words(schema),
     )
+
+
+def legal_bases(policies: PolicySet) -> tuple[str, ...]:
+    """The legal bases that the set's schema declares, in its order."""
+    (name,) = (name for name in policies.files if name.endswith(".cedarschema"))
+    found = _BASES.search(policies.files[name].decode())
+    return tuple(re.findall(r'"([^"]+)"', found[1])) if found else ()
 
 
 def digest(files: Mapping[str, bytes]) -> str:
@@ -182,6 +191,7 @@ def _rule(source: str, statement: Statement, schema: Any) -> Rule:
         messages=MappingProxyType({tag: annotations[key] for key, tag in LANGUAGES.items()}),
         source=source,
         line=statement.line,
+        text=statement.text,
     )
 
 
