@@ -45,6 +45,14 @@ def read_files(folder: Path) -> dict[str, bytes]:
         raise _unreadable(folder) from error
 
 
+def read_file(path: Path) -> bytes:
+    """One policy file; raises what `read_files` raises."""
+    try:
+        return _content(path.name, path)
+    except OSError as error:
+        raise _unreadable(path) from error
+
+
 def read_folder(folder: Path) -> PolicySet:
     """The policy set in a folder; raises what `read_files` and `rules.load` raise."""
     return load(read_files(folder))
@@ -188,6 +196,6 @@ def _content(name: str, path: Path) -> bytes:
 
 def _unreadable(folder: Path) -> Unavailable:
     return Unavailable(
-        f"the policy folder {folder.name} cannot be read; check that it is there and its modes",
+        f"the policies in {folder.name} cannot be read; check that it is there and its modes",
         code="policy-folder",
     )
