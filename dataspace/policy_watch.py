@@ -40,7 +40,7 @@ class PolicyWatch:
         self.store.listen(self._heard)
 
     async def run(self) -> None:
-        """Look once a second, until cancelled."""
+        """Look at least once a second, until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await asyncio.to_thread(self.store.refresh)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from dataspace.policy.decisions import Decision, decide
 from dataspace.policy.requests import ACTIONS, PURPOSES, REGIONS, AccessRequest
@@ -16,7 +16,7 @@ from dataspace.policy.rules import PolicySet, Rule, legal_bases
 
 _PEOPLE: Final = ("clinician", "researcher", "public_health", "regulator", "operator")
 # What can be taken away, and how a reader knows it.
-_NEEDS: Final = (
+_NEEDS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("agreement", "absent", "agreement"),
     ("filing", False, "filing"),
     ("impact_assessment", False, "impact assessment"),
