@@ -6,13 +6,15 @@ which all is in order to be permitted, found by taking one thing after another a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dataspace.policy.decisions import Decision, decide
+from dataspace.policy.mentions import mentions
 from dataspace.policy.requests import ACTIONS, PURPOSES, REGIONS, AccessRequest
-from dataspace.policy.rules import PolicySet, Rule, legal_bases
+from dataspace.policy.rules import DEFAULT_DENY, PolicySet, Rule, legal_bases
 
 _PEOPLE: Final = ("clinician", "researcher", "public_health", "regulator", "operator")
 # What can be taken away, and how a reader knows it.
@@ -53,16 +55,21 @@ class Way:
 
 def ways(policies: PolicySet, at_ms: int) -> tuple[Way, ...]:
     """Every way, by route, action and purpose; `at_ms` is the day that the page is about."""
-    return tuple(
-        found
-        for source in REGIONS
-        for target in REGIONS
-        for action in ACTIONS
-        for purpose in PURPOSES
-        for role in _PEOPLE
-        for basis in legal_bases(policies)
-        if (found := _way(policies, _plain(source, target, action, purpose, role, basis, at_ms)))
-    )
+    permits = [rule for rule in policies.rules.values() if rule.effect == "permit"]
+    looked_at = sorted(frozenset[str]().union(*(mentions(rule).fields for rule in permits)))
+    unpermitted: set[tuple[object, ...]] = set()
+    found = []
+    for asked in _requests(policies, at_ms):
+        # What no permit matched is the same for all that permits do not look at.
+        alike = tuple(getattr(asked, name) for name in looked_at)
+        if alike in unpermitted:
+            continue
+        decision = decide(policies, asked)
+        if decision.allowed:
+            found.append(_way(policies, asked, decision))
+        elif decision.rules[0].id == DEFAULT_DENY:
+            unpermitted.add(alike)
+    return tuple(found)
 
 
 def page(policies: PolicySet, at_ms: int) -> str:
@@ -76,20 +83,27 @@ def page(policies: PolicySet, at_ms: int) -> str:
     return "\n".join([head, *_routes(found), *_rule_list(policies)])
 
 
-def _way(policies: PolicySet, asked: AccessRequest) -> Way | None:
-    """The way that a request shows, or None where it is refused."""
-    for emergency in (False, True):
-        request = replace(asked, emergency=emergency)
-        decision = decide(policies, request)
-        if decision.allowed:
-            break
-    else:
-        return None
+def _requests(policies: PolicySet, at_ms: int) -> Iterator[AccessRequest]:
+    """Everything that may be asked, all in order; no emergency unless the basis is one."""
+    for source, target, action, purpose, role, basis in itertools.product(
+        REGIONS, REGIONS, ACTIONS, PURPOSES, _PEOPLE, legal_bases(policies)
+    ):
+        yield AccessRequest(
+            actor_uri=f"gba://{target}/any/{role}/any", actor_region=target, actor_member="any",
+            actor_role=role, action=action, product="any", product_region=source,
+            purpose=purpose, project="", columns=frozenset(), categories=frozenset(),
+            route_from=source, route_to=target, legal_basis=basis, agreement="valid",
+            consent="valid", emergency=basis == "EMERGENCY", at_ms=at_ms, assurance=3,
+            filing=True, impact_assessment=True, onward=False, records_this_year=1,
+        )  # fmt: skip
+
+
+def _way(policies: PolicySet, asked: AccessRequest, decision: Decision) -> Way:
     needs = tuple(
         said
         for name, missing, said in _NEEDS
-        if getattr(request, name) != missing
-        and not decide(policies, replace(request, **{name: missing})).allowed
+        if getattr(asked, name) != missing
+        and not decide(policies, replace(asked, **{name: missing})).allowed
     )
     return Way(
         asked.route_from, asked.route_to, asked.action, asked.purpose, asked.actor_role,
@@ -138,16 +152,3 @@ def _rule_list(policies: PolicySet) -> Iterator[str]:
 def _rule_line(rule: Rule) -> str:
     cells = (f"`{rule.id}`", rule.effect, rule.basis, rule.messages["en"])
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _plain(
-    source: str, target: str, action: str, purpose: str, role: str, basis: str, at_ms: int
-) -> AccessRequest:
-    return AccessRequest(
-        actor_uri=f"gba://{target}/any/{role}/any", actor_region=target, actor_member="any",
-        actor_role=role, action=action, product="any", product_region=source, purpose=purpose,
-        project="", columns=frozenset(), categories=frozenset(), route_from=source,
-        route_to=target, legal_basis=basis, agreement="valid", consent="valid", emergency=False,
-        at_ms=at_ms, assurance=3, filing=True, impact_assessment=True, onward=False,
-        records_this_year=1,
-    )  # fmt: skip

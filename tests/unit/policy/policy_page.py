@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from dataspace.policy.matrix import page
@@ -13,6 +14,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs/policy.md"
 AT_MS = 1_790_000_000_000  # the day that the page is about: 2026-09-21
 
 
+@cache
 def written() -> str:
     """The page as the rules give it."""
     return page(read_folder(POLICIES), AT_MS)

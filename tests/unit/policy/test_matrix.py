@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dataspace.policy.matrix import Way, page, ways
+from dataspace.policy.requests import REGIONS
 from dataspace.policy.rules import load
 from dataspace.policy.store import read_folder
 
 from .policy_page import AT_MS, DOCUMENT, written
-from .samples import PERMIT_ALL, POLICIES, files, forbid
+from .samples import POLICIES, forbid
 
 SPACE = read_folder(POLICIES)
 
@@ -61,10 +62,8 @@ def test_every_rule_stands_on_the_page_with_its_basis() -> None:
 
 
 def test_a_change_of_a_rule_changes_the_page() -> None:
-    before = page(load(files(PERMIT_ALL)), AT_MS)
-    after = page(load(files(PERMIT_ALL, forbid("x", 'context.consent != State::"valid"'))), AT_MS)
-    assert "| consent | `permit-all` |" in after
-    assert "| consent | `permit-all` |" not in before
-
-
-REGIONS = ("guangzhou", "hongkong", "macao")
+    line = "| consent | `public-health-statistics` |"
+    assert line not in written()
+    condition = 'context.purpose == Purpose::"PUBHLTH" && context.consent != State::"valid"'
+    changed = load(dict(SPACE.files) | {"more.cedar": forbid("x", condition).encode()})
+    assert line in page(changed, AT_MS)
