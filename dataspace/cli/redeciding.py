@@ -92,11 +92,9 @@ def overlaid(files: Mapping[str, bytes], changes: list[Path]) -> PolicySet:
 
 def _sets(records: Records, found: Found) -> dict[str, PolicySet]:
     """The sets that decided, the newest first, each fetched once."""
-    sets: dict[str, PolicySet] = {}
-    for each in found.decisions:
-        if each.policy_sha256 not in sets:
-            sets[each.policy_sha256] = records.of(each)
-    return sets
+    # By its oldest decision each: a node hands a set over with an entry that is cosigned.
+    oldest = {each.policy_sha256: each for each in found.decisions}
+    return {sha256: records.of(each) for sha256, each in oldest.items()}
 
 
 def _print_same(found: Found, sets: Mapping[str, PolicySet], format_: Format) -> None:

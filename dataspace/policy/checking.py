@@ -151,10 +151,8 @@ class _Space:
         """Where a rule applies, over these axes; one of each where it does not look."""
         names = sorted(self._mentions[rule.id].fields)
         table = self._table(rule, names, tuple(domains[name] for name in names))
-        order = [names.index(name) for name in axes if name in names]
-        single = [at for at, name in enumerate(names) if name not in axes]
-        moved = np.transpose(table, [*order, *single])
-        return moved.reshape([len(domains[name]) if name in names else 1 for name in axes])
+        # INVARIANT: axes are sorted as `names` are, and what is no axis has one value: no transposing.
+        return table.reshape([len(domains[name]) if name in names else 1 for name in axes])
 
     def _table(self, rule: Rule, names: list[str], domains: tuple[Domain, ...]) -> Table:
         key = (rule.id, domains)

@@ -146,6 +146,15 @@ def test_a_listener_hears_the_set_in_force_each_change_and_each_refusal_once(fol
     assert named == ("space.cedar", "bad", good.count("\n") + 1)
 
 
+def test_a_folder_that_stays_away_is_told_once(folder: Path, tmp_path: Path) -> None:
+    store, heard = PolicyStore(folder, poll_seconds=0), list[InForce]()
+    store.listen(heard.append)
+    folder.rename(tmp_path / "away")
+    for _ in range(3):
+        store.refresh()
+    assert [type(each.error) for each in heard] == [type(None), Unavailable]
+
+
 def test_a_set_that_cannot_be_recorded_decides_nothing(folder: Path) -> None:
     store = PolicyStore(folder, poll_seconds=0)
     before, full = store.current(), True
