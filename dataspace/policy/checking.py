@@ -151,7 +151,7 @@ class _Space:
         """Where a rule applies, over these axes; one of each where it does not look."""
         names = sorted(self._mentions[rule.id].fields)
         table = self._table(rule, names, tuple(domains[name] for name in names))
-        # INVARIANT: axes are sorted as `names` are, and what is no axis has one value: no transposing.
+        # INVARIANT: axes are sorted as `names` are, and what is no axis has one value.
         return table.reshape([len(domains[name]) if name in names else 1 for name in axes])
 
     def _table(self, rule: Rule, names: list[str], domains: tuple[Domain, ...]) -> Table:

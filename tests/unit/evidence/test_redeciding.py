@@ -109,6 +109,12 @@ def test_a_record_that_cannot_be_read_is_unverified_and_not_passed_over(broken: 
         read_recorded("guangzhou", 7, entry, body | broken)
 
 
+def test_questions_without_as_many_decisions_are_unverified() -> None:
+    entry, body = recorded_entry(SPACE, statistics(), statistics())
+    with pytest.raises(Unverified, match="without their decisions"):
+        read_recorded("guangzhou", 7, entry, body | {"decisions": body["decisions"][:1]})
+
+
 def test_an_entry_that_names_another_set_than_its_decisions_is_unverified() -> None:
     entry, body = recorded_entry(SPACE, statistics())
     other = Entry(entry.kind, entry.at_ms, {"policy_sha256": "0" * 64})
