@@ -154,6 +154,8 @@ async def serve(home: PartyHome) -> None:
             "stop what uses it, or change `broker` in party.toml",
             code="port-taken",
         ) from None
+    watch = PolicyWatch(federation.policies, federation.recorder, now_ms)
+    watch.begin()  # before anything is decided
     await server.start()
     public = serve_logs(home, federation, witnessing)
     cosigning = asyncio.create_task(witnessing.cosigner.run())
@@ -163,8 +165,6 @@ async def serve(home: PartyHome) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     sweeping = asyncio.create_task(room.keep_sweeping())
-    watch = PolicyWatch(federation.policies, federation.recorder, now_ms)
-    watch.begin()
     watching = asyncio.create_task(watch.run())
     await stop.wait()
     sweeping.cancel()

@@ -106,11 +106,11 @@ class Node:
         handlers = self.room.handlers()
         attachment = Attachment(self.home, self.gatekeeper, witnessing, on_change, handlers)
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
+        watch = PolicyWatch(self.gatekeeper.policies, self.gatekeeper.recorder, now_ms)
+        watch.begin()  # before anything is decided
         task = asyncio.create_task(attachment.run())
         cosigning = asyncio.create_task(cosigner.run())
         sweeping = asyncio.create_task(self.room.keep_sweeping())
-        watch = PolicyWatch(self.gatekeeper.policies, self.gatekeeper.recorder, now_ms)
-        watch.begin()
         watching = asyncio.create_task(watch.run())
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()

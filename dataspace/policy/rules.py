@@ -31,6 +31,7 @@ LANGUAGES: Final = {
     "message_pt": "pt",
 }
 _ANNOTATIONS: Final = ("id", "basis", *LANGUAGES)
+_VALIDATION_NOISE: Final = re.compile(r'for policy `policy0`[,:] | for Action::"\w+"')
 _WRITTEN_ID: Final = re.compile(r'@id\("([a-z0-9-]+)"\)')
 _BASES: Final = re.compile(r"entity\s+LegalBasis\s+enum\s*\[([^\]]*)\]")
 _RULE_ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -204,9 +205,8 @@ def _named(statement: Statement) -> str:
 def _validate(source: str, rule: str, statement: Statement, schema: Any) -> None:
     result = cedarpy.validate_policies(statement.text, schema)
     if not result.validation_passed:
-        said = "; ".join(
-            error.error.replace("for policy `policy0`, ", "") for error in result.errors
-        )
+        # The engine says the same of each action, in any order: once is enough.
+        said = "; ".join(sorted({_VALIDATION_NOISE.sub("", each.error) for each in result.errors}))
         raise PolicyFault(source, said, statement.line, rule)
 
 
