@@ -36,6 +36,8 @@ test-long: setup ## soak, kill loops, benchmarks
 	@$(BIN)/python -m pytest -m long
 
 bench: setup ## rates of the log, evidence, search and queries, on this machine
+	@$(BIN)/python -m tests.bench.policy_rate
+	@echo
 	@$(BIN)/python -m tests.bench.append_rate
 	@$(BIN)/python -m tests.bench.evidence_verify
 	@$(BIN)/python -m tests.bench.audit_search
@@ -62,7 +64,8 @@ proto: setup ## generate Python from proto/
 	@$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=$(OUT) --pyi_out=$(OUT) proto/dataspace/v1/*.proto
 	@$(BIN)/python -m grpc_tools.protoc -Iproto --grpc_python_out=$(OUT) proto/dataspace/v1/broker.proto
 
-docs: setup ## measure the table of aggregates anew and write it into docs/query-language.md
+docs: setup ## write docs/policy.md and the table in docs/query-language.md anew
+	@$(BIN)/python -m tests.unit.policy.policy_page
 	@$(BIN)/python -m tests.unit.query.language_table
 
 lock: setup ## resolve dependencies anew (needs the tool `uv`)

@@ -39,6 +39,7 @@ from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
 from dataspace.identity.trusted import BROKER
 from dataspace.policy.store import PolicyStore
+from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import configure_logs, die, write_state
 from dataspace.record_room import RecordRoom
 from dataspace.v1 import broker_pb2_grpc
@@ -154,6 +155,8 @@ async def serve(home: PartyHome) -> None:
             "stop what uses it, or change `broker` in party.toml",
             code="port-taken",
         ) from None
+    watch = PolicyWatch(federation.policies, federation.recorder, now_ms)
+    watch.begin()  # before anything is decided
     await server.start()
     public = serve_logs(home, federation, witnessing)
     cosigning = asyncio.create_task(witnessing.cosigner.run())
@@ -163,8 +166,10 @@ async def serve(home: PartyHome) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     sweeping = asyncio.create_task(room.keep_sweeping())
+    watching = asyncio.create_task(watch.run())
     await stop.wait()
     sweeping.cancel()
+    watching.cancel()
     stopping = asyncio.create_task(server.stop(_GRACE_SECONDS))
     await asyncio.sleep(0)  # from here on no call begins, and no node attaches again
     federation.attached.close()

@@ -24,6 +24,7 @@ from dataspace.evidence.recording import Recorder
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
 from dataspace.policy.store import PolicyStore
+from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
 from dataspace.v1 import audit_pb2
@@ -105,9 +106,12 @@ class Node:
         handlers = self.room.handlers()
         attachment = Attachment(self.home, self.gatekeeper, witnessing, on_change, handlers)
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
+        watch = PolicyWatch(self.gatekeeper.policies, self.gatekeeper.recorder, now_ms)
+        watch.begin()  # before anything is decided
         task = asyncio.create_task(attachment.run())
         cosigning = asyncio.create_task(cosigner.run())
         sweeping = asyncio.create_task(self.room.keep_sweeping())
+        watching = asyncio.create_task(watch.run())
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -119,6 +123,7 @@ class Node:
         task.cancel()
         cosigning.cancel()
         sweeping.cancel()
+        watching.cancel()
         await asyncio.to_thread(self.close)
         write_state(run_folder, stage="stopped")
 

@@ -341,14 +341,19 @@ def _settle(
     )
 
 
-def _copy_policies(target: Path) -> None:
+def installed_policies() -> Path:
+    """The folder of policies that the installation came with."""
     # `policies` is a folder of data beside the packages, found as a namespace package.
     spec = find_spec("policies")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
         raise Unavailable("the installation lacks its policies folder", code="installation")
+    return Path(folders[0])
+
+
+def _copy_policies(target: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "__init__.py", ".*")
-    shutil.copytree(folders[0], target, ignore=ignored)
+    shutil.copytree(installed_policies(), target, ignore=ignored)
 
 
 def is_space(home: Path) -> bool:

@@ -11,11 +11,14 @@ from dataspace.cli import (
     asking,
     audit,
     auditing,
+    deciding,
     erasing,
     evidence,
     log_files,
     node,
+    policies,
     reconciling,
+    redeciding,
     space,
     subjects,
     trust,
@@ -43,6 +46,9 @@ audit.app.command("check-proof")(log_files.check_proof)
 app.add_typer(trust.app, name="trust")
 app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)
+app.add_typer(policies.app, name="policy")
+policies.app.command("explain")(deciding.explain_request)
+policies.app.command("replay")(redeciding.replay)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)

@@ -24,7 +24,8 @@ def read_lines(home: Path, logs: tuple[str, ...], now_ms: int) -> list[Line]:
     return [line for log in logs for line in _lines_of(home / log, log, now_ms)]
 
 
-def _lines_of(directory: Path, owner: str, now_ms: int) -> list[Line]:
+def read_entries(directory: Path, owner: str, now_ms: int) -> list[bytes]:
+    """Every entry of one party's log. Raises `Unverified` where the log does not hold."""
     if not (directory / CONFIG).is_file():
         raise Unavailable(f"{directory.parent} holds no party {owner}", code="home-missing")
     home = PartyHome(directory)
@@ -33,16 +34,23 @@ def _lines_of(directory: Path, owner: str, now_ms: int) -> list[Line]:
         raise Unverified(f"the trust list names no log of {owner}", code="log")
     reader = DirectoryReader(directory / "log")
     checkpoint = verify_checkpoint(reader.checkpoint(), parse_vkey(listed[0].vkey))
-    frontier, lines = Frontier(), []
+    frontier, entries = Frontier(), []
     for tile in tiles_of(checkpoint.size):
         if tile.level is not None:
             continue
         for data in decode_bundle(tile, reader.read(tile)):
-            lines.append(Line(owner, metadata(frontier.size, Entry.from_bytes(data))))
+            entries.append(data)
             frontier.append(leaf_hash(data))
     if frontier.root() != checkpoint.root:
         raise Unverified(
             f"the log of {owner} does not verify: its entries are not those of its checkpoint",
             code="log-root",
         )
-    return lines
+    return entries
+
+
+def _lines_of(directory: Path, owner: str, now_ms: int) -> list[Line]:
+    return [
+        Line(owner, metadata(index, Entry.from_bytes(data)))
+        for index, data in enumerate(read_entries(directory, owner, now_ms))
+    ]

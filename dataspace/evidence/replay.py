@@ -14,9 +14,10 @@ from typing import Any
 from dataspace.errors import Unverified
 from dataspace.evidence.logged import Logged
 from dataspace.evidence.offers import RegionOffer
+from dataspace.evidence.redeciding import decide_again
 from dataspace.evidence.requests import Asked, access_requests, read_request
 from dataspace.identity.envelopes import Opened
-from dataspace.policy.decisions import Decision, decide
+from dataspace.policy.decisions import Decision
 from dataspace.policy.requests import AccessRequest, request_from
 from dataspace.policy.rules import PolicySet
 from dataspace.query.bind import bind_query
@@ -95,7 +96,7 @@ def check_decisions(context: Context, sets: Mapping[str, PolicySet]) -> tuple[De
         raise Unverified(
             f"the policy set that {owner} decided by is not in the evidence", code="evidence-policy"
         )
-    again = tuple(decide(policies, question) for question in context.questions)
+    again = decide_again(context.questions, policies)
     if tuple(json.loads(each.to_json()) for each in again) != context.decisions:
         raise _differs(f"{owner} recorded other decisions than its rules give")
     rules = sorted({rule.id for each in again for rule in each.rules})

@@ -107,7 +107,10 @@ def decide(policies: PolicySet, request: AccessRequest) -> Decision:
     """The decision of this policy set on this request. Never raises: what fails is a denial."""
     try:
         answer = cedarpy.is_authorized(
-            _question(request), policies.engine_rules, _entities(request), policies.engine_schema
+            question(policies, request),
+            policies.engine_rules,
+            entities(policies, request),
+            policies.engine_schema,
         )
     except Exception:  # whatever the engine raises; its text may hold parts of the request
         return Decision(False, (_OWN_RULES[POLICY_ERROR],), policies.sha256)
@@ -149,39 +152,50 @@ def _cited(rules: Iterable[Rule]) -> tuple[CitedRule, ...]:
     )
 
 
-def _question(request: AccessRequest) -> dict[str, Any]:
+def question(policies: PolicySet, request: AccessRequest) -> dict[str, Any]:
+    """A request as the engine takes it, in the words that the set's schema has."""
+    context = {
+        "purpose": _uid("Purpose", request.purpose),
+        "project": request.project,
+        "columns": sorted(request.columns),
+        "categories": sorted(request.categories),
+        "route": {
+            "from": _uid("Region", request.route_from),
+            "to": _uid("Region", request.route_to),
+        },
+        "legal_basis": _uid("LegalBasis", request.legal_basis),
+        "agreement": _uid("State", request.agreement),
+        "consent": _uid("State", request.consent),
+        "emergency": request.emergency,
+        "at_ms": request.at_ms,
+    }
+    later = ("filing", "impact_assessment", "onward", "records_this_year")
+    context |= {name: getattr(request, name) for name in later if name in policies.words}
     return {
         "principal": _uid("Actor", request.actor_uri),
         "action": _uid("Action", request.action),
         "resource": _product_uid(request),
-        "context": {
-            "purpose": _uid("Purpose", request.purpose),
-            "project": request.project,
-            "columns": sorted(request.columns),
-            "categories": sorted(request.categories),
-            "route": {
-                "from": _uid("Region", request.route_from),
-                "to": _uid("Region", request.route_to),
-            },
-            "legal_basis": _uid("LegalBasis", request.legal_basis),
-            "agreement": _uid("State", request.agreement),
-            "consent": _uid("State", request.consent),
-            "emergency": request.emergency,
-            "at_ms": request.at_ms,
-        },
+        "context": context,
     }
 
 
-def _entities(request: AccessRequest) -> list[dict[str, Any]]:
-    actor = {
+def entities(policies: PolicySet, request: AccessRequest) -> list[dict[str, Any]]:
+    """The actor, its member and the product of a request, as the engine takes them."""
+    region = _uid("Region", request.actor_region)
+    actor: dict[str, Any] = {
         "role": _uid("Role", request.actor_role),
         "member": request.actor_member,
-        "region": _uid("Region", request.actor_region),
+        "region": region,
     }
+    if "assurance" in policies.words:
+        actor["assurance"] = request.assurance
+    member = _uid("Member", f"{request.actor_region}/{request.actor_member}")
+    members = [member] if "member" in policies.words else []
     product = {"name": request.product, "region": _uid("Region", request.product_region)}
     return [
-        {"uid": _uid("Actor", request.actor_uri), "attrs": actor, "parents": []},
+        {"uid": _uid("Actor", request.actor_uri), "attrs": actor, "parents": members},
         {"uid": _product_uid(request), "attrs": product, "parents": []},
+        *({"uid": uid, "attrs": {"region": region}, "parents": []} for uid in members),
     ]
 
 

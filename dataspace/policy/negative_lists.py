@@ -14,12 +14,14 @@ import tomllib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dataspace.errors import Malformed
-from dataspace.policy.requests import ACTIONS
+from dataspace.policy.faults import PolicyFault
+from dataspace.policy.requests import ACTIONS, REGIONS
 
 _AREA: Final = dt.timezone(dt.timedelta(hours=8))
 _REQUIRED: Final = {"id", "title", "issuing_body", "basis", "valid_from", "messages"}
-_KEYS: Final = _REQUIRED | {"valid_to", "actions", "categories", "products", "columns"}
+_HITS: Final = ("categories", "products", "columns")
+_KEYS: Final = _REQUIRED | {"valid_to", "actions", "leaving", "from_records", *_HITS}
+_MOST_RECORDS: Final = 2**53 - 1
 _MESSAGES: Final = ("en", "zh_hans", "zh_hant", "pt")
 _COLUMN: Final = re.compile(r"([^.]+)\.([^.]+)")
 
@@ -28,8 +30,10 @@ _COLUMN: Final = re.compile(r"([^.]+)\.([^.]+)")
 class NegativeList:
     """One list in force on the days `valid_from` to `valid_to`, both included.
 
-    `valid_to` is None where the list has no end; empty `actions` means every action. Raises
-    `Malformed` (code `policy-set`) when it hits nothing or ends before it begins.
+    `valid_to` is None where the list has no end; empty `actions` means every action. `leaving`
+    names regions: only what leaves one of them is hit; empty, also what stays. `from_records`
+    is a threshold: the list hits from so many people on whose records leave in a year. Raises
+    `PolicyFault` when it hits nothing or ends before it begins.
     """
 
     source: str
@@ -43,19 +47,24 @@ class NegativeList:
     products: tuple[str, ...]
     columns: tuple[str, ...]
     actions: tuple[str, ...]
+    leaving: tuple[str, ...]
+    from_records: int | None
     messages: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if not (self.categories or self.products or self.columns):
-            raise _malformed(self.source, "names no categories, products or columns")
+            raise PolicyFault(self.source, "names no categories, products or columns")
         if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise _malformed(self.source, "valid_to is before valid_from")
+            raise PolicyFault(self.source, "valid_to is before valid_from")
         for action in self.actions:
             if action not in ACTIONS:
-                raise _malformed(self.source, f"unknown action: use {', '.join(ACTIONS)}")
+                raise PolicyFault(self.source, f"unknown action: use {', '.join(ACTIONS)}")
+        for region in self.leaving:
+            if region not in REGIONS:
+                raise PolicyFault(self.source, f"unknown region: use {', '.join(REGIONS)}")
         for column in self.columns:
             if not _COLUMN.fullmatch(column):
-                raise _malformed(self.source, "columns are written product.column")
+                raise PolicyFault(self.source, "columns are written product.column")
 
 
 def parse_list(source: str, text: str) -> NegativeList:
@@ -63,11 +72,11 @@ def parse_list(source: str, text: str) -> NegativeList:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _malformed(source, str(error)) from error
+        raise PolicyFault(source, str(error)) from error
     if missing := _REQUIRED - values.keys():
-        raise _malformed(source, f"missing {', '.join(sorted(missing))}")
+        raise PolicyFault(source, f"missing {', '.join(sorted(missing))}")
     if unknown := values.keys() - _KEYS:
-        raise _malformed(source, f"unknown keys: {', '.join(sorted(unknown))}")
+        raise PolicyFault(source, f"unknown keys: {', '.join(sorted(unknown))}")
     last = values.get("valid_to")
     return NegativeList(
         source=source,
@@ -81,6 +90,8 @@ def parse_list(source: str, text: str) -> NegativeList:
         products=_names(source, "products", values.get("products")),
         columns=_names(source, "columns", values.get("columns")),
         actions=_names(source, "actions", values.get("actions")),
+        leaving=_names(source, "leaving", values.get("leaving")),
+        from_records=_threshold(source, values.get("from_records")),
         messages=_four_messages(source, values["messages"]),
     )
 
@@ -94,7 +105,8 @@ def compile_list(listed: NegativeList) -> str:
     }
     heads = "\n".join(f"@{key}({_quoted(value)})" for key, value in annotations.items())
     actions = ", ".join(f'Action::"{action}"' for action in listed.actions or ACTIONS)
-    conditions = " && ".join(f"({condition})" for condition in (_in_force(listed), _hit(listed)))
+    parts = (_in_force(listed), _hit(listed), *_limits(listed))
+    conditions = " && ".join(f"({condition})" for condition in parts)
     return f"{heads}\nforbid (principal, action in [{actions}], resource)\nwhen {{ {conditions} }};"
 
 
@@ -119,6 +131,17 @@ def _hit(listed: NegativeList) -> str:
     return " || ".join(hits)
 
 
+def _limits(listed: NegativeList) -> list[str]:
+    limits = []
+    if listed.leaving:
+        regions = ", ".join(f"Region::{_quoted(region)}" for region in listed.leaving)
+        limits += [f"[{regions}].contains(context.route.from)"]
+        limits += ["context.route.from != context.route.to"]
+    if listed.from_records is not None:
+        limits.append(f"context.records_this_year >= {listed.from_records}")
+    return limits
+
+
 def _day_ms(day: dt.date) -> int:
     return int(dt.datetime(day.year, day.month, day.day, tzinfo=_AREA).timestamp() * 1000)
 
@@ -135,15 +158,15 @@ def _quoted_all(names: tuple[str, ...]) -> str:
 
 def _text(source: str, key: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise _malformed(source, f"{key} must be printable text of one line")
+        raise PolicyFault(source, f"{key} must be printable text of one line")
     return value
 
 
 def _date(source: str, key: str, value: Any) -> dt.date:
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
-        raise _malformed(source, f"{key} must be a date such as 2024-01-31")
+        raise PolicyFault(source, f"{key} must be a date such as 2024-01-31")
     if not 1970 <= value.year <= 9998:
-        raise _malformed(source, f"{key} must lie between 1970 and 9998")
+        raise PolicyFault(source, f"{key} must lie between 1970 and 9998")
     return value
 
 
@@ -151,15 +174,19 @@ def _names(source: str, key: str, value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not value:
-        raise _malformed(source, f"{key} must be a list of one or more names")
+        raise PolicyFault(source, f"{key} must be a list of one or more names")
     return tuple(_text(source, key, name) for name in value)
+
+
+def _threshold(source: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _MOST_RECORDS:
+        raise PolicyFault(source, "from_records must be a whole number of people, 1 or more")
+    return value
 
 
 def _four_messages(source: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, dict) or value.keys() != set(_MESSAGES):
-        raise _malformed(source, f"messages must have the languages {', '.join(_MESSAGES)}")
+        raise PolicyFault(source, f"messages must have the languages {', '.join(_MESSAGES)}")
     return tuple(_text(source, f"messages.{key}", value[key]) for key in _MESSAGES)
-
-
-def _malformed(source: str, message: str) -> Malformed:
-    return Malformed(f"{source}: {message}", code="policy-set")

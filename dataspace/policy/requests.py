@@ -8,7 +8,7 @@ are not closed here: they are data, in the policy set's schema.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final
 
 from dataspace.errors import Malformed
@@ -41,8 +41,14 @@ _CLOSED: Final = {
     "consent": STATES,
 }
 _NAMES: Final = ("actor_uri", "actor_member", "product", "legal_basis")
+_TRUTHS: Final = ("emergency", "filing", "impact_assessment", "onward")
 _MAX_TEXT: Final = 1024
-_MAX_MS: Final = 2**53  # what JSON numbers carry exactly
+_MOST: Final = 2**53 - 1  # what JSON numbers carry exactly
+_WHOLE: Final = {
+    "at_ms": (0, _MOST, "whole milliseconds since 1970"),
+    "assurance": (1, 3, "a level of 1, 2 or 3"),
+    "records_this_year": (0, _MOST, "a whole number of people"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,11 @@ class AccessRequest:
 
     `route_from` and `route_to` say where the data would go; `agreement` and `consent` are one
     of `STATES`; `at_ms` is the time of the decision in milliseconds since 1970 (UTC). `project`
-    may be empty.
+    may be empty. `assurance` says how surely the actor is who it claims (1 low to 3 high).
+    `filing` and `impact_assessment` say whether the agreement names them, `onward` whether it
+    lets the recipient pass data on; `records_this_year` counts the people whose records have
+    left on this route since the first of January, this one included. Older JSON may lack
+    these five.
     """
 
     actor_uri: str
@@ -72,6 +82,12 @@ class AccessRequest:
     consent: str
     emergency: bool
     at_ms: int
+    # The strictest value stands where nobody vouches for another.
+    assurance: int = 1
+    filing: bool = False
+    impact_assessment: bool = False
+    onward: bool = False
+    records_this_year: int = 0
 
     def __post_init__(self) -> None:
         for name in (*_CLOSED, *_NAMES, "project"):
@@ -86,11 +102,13 @@ class AccessRequest:
                 raise _malformed(f"{name} is empty")
         for name in ("columns", "categories"):
             _check_set(name, getattr(self, name))
-        if not isinstance(self.emergency, bool):
-            raise _malformed("emergency must be true or false")
-        at: object = self.at_ms
-        if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at < _MAX_MS:
-            raise _malformed("at_ms must be whole milliseconds since 1970")
+        for name in _TRUTHS:
+            if not isinstance(getattr(self, name), bool):
+                raise _malformed(f"{name} must be true or false")
+        for name, (least, most, unit) in _WHOLE.items():
+            value: object = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                raise _malformed(f"{name} must be {unit}")
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys and sorted sets: equal requests, equal text."""
@@ -113,9 +131,12 @@ def request_from(values: Any) -> AccessRequest:
     """An access request from decoded JSON or TOML; `columns` and `categories` are lists."""
     if not isinstance(values, dict):
         raise _malformed("an access request is an object of named fields")
-    expected = {field.name for field in fields(AccessRequest)}
-    if values.keys() != expected:
-        wrong = ", ".join(sorted(str(key) for key in values.keys() ^ expected))
+    known = {field.name for field in fields(AccessRequest)}
+    needed = {field.name for field in fields(AccessRequest) if field.default is MISSING}
+    if not needed <= values.keys() <= known:
+        wrong = ", ".join(
+            sorted(str(key) for key in (needed - values.keys()) | (values.keys() - known))
+        )
         raise _malformed(f"missing or unknown fields in the access request: {wrong}")
     for name in ("columns", "categories"):
         listed = values[name]

@@ -1,24 +1,28 @@
 """The policy folder on disk, and the set in force. The only module here that reads files.
 
 A reload swaps a whole valid set in or changes nothing: a bad file keeps the old set in force and
-is reported. Writes nothing, logs nothing.
+is reported to whoever listens. Writes nothing, logs nothing.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from dataspace.errors import DataspaceError, Malformed, Unavailable
+from dataspace.errors import DataspaceError, Unavailable
+from dataspace.policy.faults import PolicyFault
 from dataspace.policy.rules import PolicySet, load
 from dataspace.policy.tables import DecisionTable, parse_table
 
 _NOT_RULES: Final = frozenset({"README.md", "__init__.py", "__pycache__", "tests", "alarms.toml"})
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _TRIES: Final = 3
+POLL_SECONDS: Final = 0.5  # so that a change acts within a second
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,14 @@ def read_files(folder: Path) -> dict[str, bytes]:
         raise _unreadable(folder) from error
 
 
+def read_file(path: Path) -> bytes:
+    """One policy file; raises what `read_files` raises."""
+    try:
+        return _content(path.name, path)
+    except OSError as error:
+        raise _unreadable(path) from error
+
+
 def read_folder(folder: Path) -> PolicySet:
     """The policy set in a folder; raises what `read_files` and `rules.load` raise."""
     return load(read_files(folder))
@@ -57,14 +69,21 @@ def read_tables(folder: Path) -> tuple[DecisionTable, ...]:
         raise _unreadable(folder) from error
 
 
+Listener: TypeAlias = Callable[[InForce], None]
+
+
 class PolicyStore:
     """The set in force over a folder that may change. Safe to share between threads.
 
-    Raises on a bad folder when made: without a first valid set nothing can be decided.
+    `current` looks at the folder at most once in `poll_seconds`. Raises on a bad folder when
+    made: without a first valid set nothing can be decided.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, poll_seconds: float = POLL_SECONDS) -> None:
         self._folder = folder
+        self._poll_seconds = poll_seconds
+        self._looked = time.monotonic()
+        self._listener: Listener | None = None
         self._lock = threading.Lock()
         self._seen, policies = self._read()
         self._in_force = InForce(policies)
@@ -74,31 +93,54 @@ class PolicyStore:
         """Why the last changed folder was not taken; None while files and set agree."""
         return self._in_force.error
 
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` the set in force now, and from then on of each change before it acts.
+
+        A set that the listener raises on is not taken. A folder that is refused is told once.
+        """
+        with self._lock:
+            listener(self._in_force)
+            self._listener = listener
+
     def current(self) -> PolicySet:
-        """The set in force, after a look (file times and sizes) for changes."""
+        """The set in force, after a look for changes where the last one is long enough ago."""
+        if time.monotonic() - self._looked < self._poll_seconds:
+            return self._in_force.policies
         return self.refresh().policies
 
     def refresh(self) -> InForce:
         """Takes a changed folder if all of it is valid; never raises for what is in it."""
         with self._lock:
+            self._looked = time.monotonic()
             try:
                 seen = _fingerprint(self._folder)
                 if seen == self._seen:
                     return self._in_force
                 self._seen = seen
                 self._seen, policies = self._read()
-                self._in_force = InForce(policies)
+                self._take(policies)
             except OSError:
                 self._fail(_unreadable(self._folder))
             except DataspaceError as error:
                 self._fail(error)
             return self._in_force
 
-    def _fail(self, error: DataspaceError) -> None:
+    def _take(self, policies: PolicySet) -> None:
+        taken = InForce(policies)
+        if self._listener is not None and taken != self._in_force:
+            # INVARIANT: a set is on record before anything is decided by it.
+            self._listener(taken)
         # INVARIANT: one assignment of a whole value; a reader sees the old pair or the new one.
+        self._in_force = taken
+
+    def _fail(self, error: DataspaceError) -> None:
         if isinstance(error, Unavailable):
             self._seen = ()  # look again next time
-        self._in_force = InForce(self._in_force.policies, error)
+        before, self._in_force = self._in_force, InForce(self._in_force.policies, error)
+        told = before.error is not None and before.error.message == error.message
+        if self._listener is not None and not told:
+            with suppress(DataspaceError):  # what cannot record answers nobody either
+                self._listener(self._in_force)
 
     def _read(self) -> tuple[tuple[_Stamp, ...], PolicySet]:
         """A set whose files did not change while they were read, and their stamps."""
@@ -144,16 +186,16 @@ def _named(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _content(name: str, path: Path) -> bytes:
     if not path.is_file():
-        raise Malformed(f"{name} is no file", code="policy-set")
+        raise PolicyFault(name, "is no file")
     with path.open("rb") as file:
         content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise Malformed(f"{name} is larger than {_MAX_BYTES} bytes", code="policy-set")
+        raise PolicyFault(name, f"is larger than {_MAX_BYTES} bytes")
     return content
 
 
 def _unreadable(folder: Path) -> Unavailable:
     return Unavailable(
-        f"the policy folder {folder.name} cannot be read; check that it is there and its modes",
+        f"the policies in {folder.name} cannot be read; check that it is there and its modes",
         code="policy-folder",
     )

@@ -60,8 +60,14 @@ class TableReport:
 
     policy_sha256: str
     cases: int
+    rules: int
     failures: tuple[TableFailure, ...]
     unexercised: tuple[str, ...]
+
+    @property
+    def coverage(self) -> float:
+        """The share of rules that some passing case names, 0 to 1."""
+        return 1 - len(self.unexercised) / self.rules if self.rules else 1.0
 
     @property
     def passed(self) -> bool:
@@ -102,6 +108,7 @@ def run_tables(policies: PolicySet, tables: Iterable[DecisionTable]) -> TableRep
     return TableReport(
         policy_sha256=policies.sha256,
         cases=count,
+        rules=len(policies.rules),
         failures=tuple(failures),
         unexercised=tuple(rule for rule in policies.rules if rule not in exercised),
     )

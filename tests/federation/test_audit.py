@@ -34,7 +34,7 @@ from dataspace.identity.keystore import load_or_make_secret, load_private_key
 from dataspace.processes import now_ms
 from dataspace.record_room import SUBJECT_KEY
 from dataspace.v1 import audit_pb2
-from tests.federation.copies import running_copy, still_copy
+from tests.federation.copies import still_copy
 from tests.federation.processes import await_true
 from tests.federation.shell import gba_in
 from tests.spaces import Ran, Space
@@ -75,15 +75,18 @@ def plant_accesses(home: PartyHome) -> None:
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    with running_copy(tmp_path_factory.mktemp("audit")) as running:
-        running.down()
-        plant_accesses(PartyHome(running.home / "hongkong"))
+    running = still_copy(tmp_path_factory.mktemp("audit"))
+    # Before anything else is recorded: their time is an earlier one.
+    plant_accesses(PartyHome(running.home / "hongkong"))
+    try:
         assert running.up().code == 0
         asked = running.query("SELECT sex, count(*) FROM patients GROUP BY sex")
         assert asked.code == 0, asked.err
         refused = running.query("SELECT brca, count(*) FROM conditions GROUP BY brca")
         assert refused.code == 4
         yield running
+    finally:
+        running.down()
 
 
 def audit(space: Space, *arguments: str, actor: str = REGULATOR, form: str = "json") -> Ran:

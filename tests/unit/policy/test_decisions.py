@@ -15,7 +15,7 @@ from dataspace.policy.requests import ACTIONS, PURPOSES, ROLES, AccessRequest
 from dataspace.policy.rules import PolicySet, load
 from dataspace.policy.store import read_folder
 
-from .samples import PERMIT_ALL, POLICIES, files, forbid, rule, statistics
+from .samples import PERMIT_ALL, POLICIES, SCHEMA, files, forbid, rule, statistics
 
 # Well typed, but overflows when evaluated: validation cannot see it.
 ERRS = "context.at_ms + 9223372036854775807 > 0"
@@ -35,7 +35,9 @@ def test_a_forbid_that_errors_denies_and_is_named() -> None:
     # The engine alone skips the failing forbid and allows: this is what must not get through.
     asked = statistics()
     alone = cedarpy.is_authorized(
-        decisions._question(asked), policies.engine_rules, decisions._entities(asked)
+        decisions.question(policies, asked),
+        policies.engine_rules,
+        decisions.entities(policies, asked),
     )
     assert alone.allowed
     decision = decide(policies, asked)
@@ -173,6 +175,8 @@ def test_the_default_permits_are_exactly_these_for_every_product(
                         legal_basis="AGGREGATE" if action == "aggregate" else "GBA-SC",
                         agreement="valid",
                         consent="valid",
+                        filing=True,
+                        impact_assessment=True,
                     ),
                 )
                 expected = DEFAULT_PERMITS.get((role, purpose, action))
@@ -215,3 +219,36 @@ def test_json_that_is_no_decision_is_malformed(space: PolicySet) -> None:
             Decision.from_json(json.dumps(values))
     with pytest.raises(Malformed):
         Decision.from_json("{")
+
+
+OLDER_SCHEMA = (
+    SCHEMA.decode()
+    .replace("entity Actor in [Member] {", "entity Actor {")
+    .replace("entity Member {\n  region: Region,\n};\n", "")
+    .replace("  assurance: Long,\n", "")
+    .replace("  filing: Bool,\n  impact_assessment: Bool,\n  onward: Bool,\n", "")
+    .replace("  records_this_year: Long,\n", "")
+    .encode()
+)
+
+
+def test_a_set_from_before_the_later_words_still_decides() -> None:
+    older = load(files(PERMIT_ALL) | {"schema.cedarschema": OLDER_SCHEMA})
+    assert older.words == frozenset()
+    assert cited(decide(older, statistics(filing=True, assurance=3))) == ["permit-all"]
+
+
+def test_a_set_of_today_has_all_words_and_rules_may_use_each() -> None:
+    conditions: dict[str, dict[str, Any]] = {
+        "principal.assurance < 2": {"assurance": 2},
+        "!context.filing": {"filing": True},
+        "!context.impact_assessment": {"impact_assessment": True},
+        "!context.onward": {"onward": True},
+        "context.records_this_year < 10000": {"records_this_year": 10_000},
+        'principal in Member::"hongkong/uni-harbour"': {"actor_member": "uni-peak"},
+    }
+    for condition, otherwise in conditions.items():
+        policies = load(files(PERMIT_ALL, forbid("hits", condition)))
+        assert len(policies.words) == len(conditions)
+        assert cited(decide(policies, statistics())) == ["hits"]
+        assert cited(decide(policies, statistics(**otherwise))) == ["permit-all"]

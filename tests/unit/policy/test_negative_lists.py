@@ -65,6 +65,28 @@ def test_a_list_may_name_the_actions_it_hits() -> None:
     ).allowed
 
 
+def test_a_threshold_hits_from_so_many_people_in_a_year_on() -> None:
+    policies = with_list(NEGATIVE_LIST.replace(CATEGORIES, CATEGORIES + "\nfrom_records = 10_000"))
+    genetic = frozenset({"genetic"})
+    for records, allowed in ((0, True), (9_999, True), (10_000, False), (10_001, False)):
+        asked = statistics(categories=genetic, at_ms=DURING, records_this_year=records)
+        assert decide(policies, asked).allowed == allowed
+
+
+def test_a_list_for_what_leaves_a_region_hits_neither_what_stays_nor_what_comes() -> None:
+    policies = with_list(
+        NEGATIVE_LIST.replace(CATEGORIES, CATEGORIES + '\nleaving = ["guangzhou"]')
+    )
+    genetic = frozenset({"genetic"})
+    for source, target, allowed in (
+        ("guangzhou", "hongkong", False),
+        ("guangzhou", "guangzhou", True),
+        ("hongkong", "guangzhou", True),
+    ):
+        asked = statistics(categories=genetic, at_ms=DURING, route_from=source, route_to=target)
+        assert decide(policies, asked).allowed == allowed
+
+
 def test_a_hit_names_the_list_its_body_and_its_basis() -> None:
     asked = statistics(categories=frozenset({"genetic"}), at_ms=DURING)
     (found,) = decide(with_list(NEGATIVE_LIST), asked).rules
@@ -92,6 +114,10 @@ def test_no_text_of_a_list_can_go_on_as_a_rule() -> None:
         (CATEGORIES, 'categories = ["a\\nb"]'),
         (CATEGORIES, CATEGORIES + '\nactions = ["export"]'),
         (CATEGORIES, CATEGORIES + '\ncategory = ["x"]'),
+        (CATEGORIES, CATEGORIES + '\nleaving = ["shenzhen"]'),
+        (CATEGORIES, CATEGORIES + "\nfrom_records = 0"),
+        (CATEGORIES, CATEGORIES + "\nfrom_records = true"),
+        (CATEGORIES, CATEGORIES + "\nfrom_records = 1.5"),
         ("valid_to = 2024-12-31", "valid_to = 2023-12-31"),
         ("valid_to = 2024-12-31", 'valid_to = "2024-12-31"'),
         ("valid_to = 2024-12-31", "valid_to = 2024-12-31T00:00:00Z"),

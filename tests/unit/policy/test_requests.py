@@ -74,6 +74,14 @@ def test_an_unknown_purpose_is_malformed_and_the_known_ones_are_named() -> None:
         {"at_ms": 2**53},
         {"at_ms": True},
         {"at_ms": 1.5},
+        {"assurance": 0},
+        {"assurance": 4},
+        {"assurance": True},
+        {"filing": 1},
+        {"impact_assessment": "yes"},
+        {"onward": None},
+        {"records_this_year": -1},
+        {"records_this_year": 2**53},
         {"actor_uri": ""},
         {"actor_member": "a\nb"},
         {"product": "\ud800"},
@@ -108,3 +116,12 @@ def test_json_with_missing_unknown_or_repeated_fields_is_malformed() -> None:
     for text in refused:
         with pytest.raises(Malformed):
             AccessRequest.from_json(text)
+
+
+def test_json_from_before_the_later_fields_is_read_with_the_strictest_values() -> None:
+    good = json.loads(statistics().to_json())
+    later = {"assurance", "filing", "impact_assessment", "onward", "records_this_year"}
+    assert later < good.keys()
+    older = {key: value for key, value in good.items() if key not in later}
+    assert AccessRequest.from_json(json.dumps(older)) == statistics()
+    assert (statistics().assurance, statistics().filing, statistics().onward) == (1, False, False)

@@ -10,7 +10,8 @@ import pytest
 from dataspace.errors import Malformed, Unavailable
 from dataspace.policy import store as module
 from dataspace.policy.decisions import decide
-from dataspace.policy.store import PolicyStore, read_files, read_folder
+from dataspace.policy.faults import PolicyFault
+from dataspace.policy.store import InForce, PolicyStore, read_files, read_folder
 
 from .samples import POLICIES, forbid, statistics
 
@@ -25,7 +26,7 @@ def append(path: Path, text: str) -> None:
 
 
 def test_a_bad_file_keeps_the_old_set_in_force_and_is_reported(folder: Path) -> None:
-    store = PolicyStore(folder)
+    store = PolicyStore(folder, poll_seconds=0)
     before = store.current()
     append(folder / "macao.cedar", forbid("bad", "context.nothing"))
     assert store.current() is before
@@ -36,7 +37,7 @@ def test_a_bad_file_keeps_the_old_set_in_force_and_is_reported(folder: Path) -> 
 
 
 def test_a_mended_folder_takes_force_and_clears_the_report(folder: Path) -> None:
-    store = PolicyStore(folder)
+    store = PolicyStore(folder, poll_seconds=0)
     before = store.current()
     good = (folder / "macao.cedar").read_text("utf-8")
     (folder / "macao.cedar").write_text("permit", "utf-8")
@@ -47,7 +48,7 @@ def test_a_mended_folder_takes_force_and_clears_the_report(folder: Path) -> None
 
 
 def test_a_good_change_takes_force_at_once(folder: Path) -> None:
-    store = PolicyStore(folder)
+    store = PolicyStore(folder, poll_seconds=0)
     before = store.current()
     append(folder / "space.cedar", forbid("closed-today", "true"))
     after = store.current()
@@ -57,7 +58,7 @@ def test_a_good_change_takes_force_at_once(folder: Path) -> None:
 
 
 def test_a_change_of_equal_size_is_seen(folder: Path) -> None:
-    store = PolicyStore(folder)
+    store = PolicyStore(folder, poll_seconds=0)
     before = store.current().sha256
     path = folder / "space.cedar"
     path.write_text(path.read_text("utf-8").replace("Examples for", "examples for"), "utf-8")
@@ -65,7 +66,7 @@ def test_a_change_of_equal_size_is_seen(folder: Path) -> None:
 
 
 def test_a_removed_or_added_negative_list_is_seen(folder: Path) -> None:
-    store = PolicyStore(folder)
+    store = PolicyStore(folder, poll_seconds=0)
     genetic = statistics(categories=frozenset({"genetic"}))
     assert not decide(store.current(), genetic).allowed
     (folder / "negative-lists" / "gba-health-2024.toml").unlink()
@@ -75,7 +76,7 @@ def test_a_removed_or_added_negative_list_is_seen(folder: Path) -> None:
 def test_an_unchanged_folder_is_not_read_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = PolicyStore(folder)
+    store = PolicyStore(folder, poll_seconds=0)
     monkeypatch.setattr(module, "load", None)
     first = store.current()
     assert store.current() is first
@@ -85,7 +86,7 @@ def test_an_unchanged_folder_is_not_read_again(
 def test_a_vanished_folder_keeps_the_old_set_and_its_return_is_seen(
     folder: Path, tmp_path: Path
 ) -> None:
-    store = PolicyStore(folder)
+    store = PolicyStore(folder, poll_seconds=0)
     before = store.current()
     folder.rename(tmp_path / "away")
     assert store.current() is before
@@ -100,7 +101,7 @@ def test_without_a_first_valid_set_there_is_no_store(folder: Path, tmp_path: Pat
         PolicyStore(tmp_path / "nowhere")
     append(folder / "space.cedar", "permit")
     with pytest.raises(Malformed):
-        PolicyStore(folder)
+        PolicyStore(folder, poll_seconds=0)
 
 
 def test_a_misspelt_file_name_is_refused_and_readme_tests_and_hidden_files_are_not_rules(
@@ -113,3 +114,59 @@ def test_a_misspelt_file_name_is_refused_and_readme_tests_and_hidden_files_are_n
     (folder / "shenzhen.ceder").write_bytes(b"")
     with pytest.raises(Malformed, match=r"shenzhen\.ceder"):
         read_folder(folder)
+
+
+def test_a_folder_is_looked_at_no_more_than_once_in_its_interval(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PolicyStore(folder, poll_seconds=60)
+    before = store.current()
+    append(folder / "space.cedar", forbid("closed-today", "true"))
+    monkeypatch.setattr(module, "_fingerprint", None)
+    assert store.current() is before
+    monkeypatch.undo()
+    assert store.refresh().policies is not before
+
+
+def test_a_listener_hears_the_set_in_force_each_change_and_each_refusal_once(folder: Path) -> None:
+    store, heard = PolicyStore(folder, poll_seconds=0), list[InForce]()
+    store.listen(heard.append)
+    first = store.current()
+    good = (folder / "space.cedar").read_text("utf-8")
+    append(folder / "space.cedar", forbid("bad", "context.nothing"))
+    for _ in range(3):
+        store.refresh()
+    (folder / "space.cedar").write_text(good + forbid("closed", "true"), "utf-8")
+    after = store.current()
+    assert [each.policies for each in heard] == [first, first, after]
+    fault = heard[1].error
+    assert isinstance(fault, PolicyFault)
+    assert fault.place is not None
+    named = (fault.source, fault.rule, fault.place.line)
+    assert named == ("space.cedar", "bad", good.count("\n") + 1)
+
+
+def test_a_folder_that_stays_away_is_told_once(folder: Path, tmp_path: Path) -> None:
+    store, heard = PolicyStore(folder, poll_seconds=0), list[InForce]()
+    store.listen(heard.append)
+    folder.rename(tmp_path / "away")
+    for _ in range(3):
+        store.refresh()
+    assert [type(each.error) for each in heard] == [type(None), Unavailable]
+
+
+def test_a_set_that_cannot_be_recorded_decides_nothing(folder: Path) -> None:
+    store = PolicyStore(folder, poll_seconds=0)
+    before, full = store.current(), True
+
+    def record(in_force: InForce) -> None:
+        if full and in_force.policies is not before:
+            raise Unavailable("the disk is full", code="log-store")
+
+    store.listen(record)
+    append(folder / "space.cedar", forbid("closed-today", "true"))
+    assert store.current() is before
+    assert isinstance(store.error, Unavailable)
+    full = False
+    assert store.current() is not before
+    assert store.error is None
