@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import grpc
 from google.protobuf.message import Message
 
 from dataspace.channels import pinned_channel
 from dataspace.client.asking import LogAnswer, check_answers
+from dataspace.client.believed import FETCH_SECONDS, Believed
 from dataspace.client.columns import column_types
 from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
 from dataspace.client.explanations import NodeExplanation, read_explanations
@@ -40,8 +40,9 @@ from dataspace.identity.trustlist import TrustList
 from dataspace.query.bind import bind_query
 from dataspace.query.parse import parse_query
 from dataspace.query.tree import Query
-from dataspace.v1 import broker_pb2_grpc, catalogue_pb2, query_pb2
+from dataspace.v1 import broker_pb2_grpc, catalogue_pb2, query_pb2, revocation_pb2
 from dataspace.v1.envelope_pb2 import Envelope
+from dataspace.v1.revocation_pb2 import RevocationLists
 
 QUERY_SECONDS = 60.0
 
@@ -70,11 +71,12 @@ class Session:
         self._home = home
         self._channel: grpc.Channel | None = None
         self._catalogue: Catalogue | None = None
+        self._believed = Believed(home, self._fetch_lists)
 
-    @cached_property
+    @property
     def trust(self) -> TrustList:
-        """The newest trust list of this home."""
-        return self._home.trust(now_ms())
+        """The newest trust list of this home, with the revocation lists of now."""
+        return self._believed.trust()
 
     def catalogue(self) -> Catalogue:
         """The space's catalogue, each offer checked against its owner's signature.
@@ -253,9 +255,15 @@ class Session:
             life_ms=min(MAX_LIFE_MS, 120_000),
         )  # fmt: skip
 
+    def _fetch_lists(self) -> RevocationLists:
+        asked = revocation_pb2.RevocationRequest()
+        return cast(RevocationLists, self._stub().Revocations(asked, timeout=FETCH_SECONDS))
+
     def _stub(self) -> Any:
         if self._channel is None:
-            parts = pinned_channel(self._home.broker_address, self._home.tls, self.trust)
+            parts = pinned_channel(
+                self._home.broker_address, self._home.tls, self._believed.at_hand()
+            )
             self._channel = grpc.secure_channel(
                 parts.address, parts.credentials, options=parts.options
             )
