@@ -14,6 +14,7 @@ from dataspace.cli import (
     erasing,
     evidence,
     foreign_logs,
+    identity,
     node,
     reconciling,
     space,
@@ -39,6 +40,7 @@ audit.app.command("reconcile")(reconciling.reconcile_logs)
 audit.app.command("subject")(subjects.subject)
 audit.app.command("erase")(erasing.erase)
 app.add_typer(trust.app, name="trust")
+app.add_typer(identity.app, name="identity")
 app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)
 audit.app.command("proof")(foreign_logs.proof)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import grpc
 from google.protobuf.message import Message
@@ -257,7 +257,7 @@ class Session:
 
     def _fetch_lists(self) -> RevocationLists:
         asked = revocation_pb2.RevocationRequest()
-        return cast(RevocationLists, self._stub().Revocations(asked, timeout=FETCH_SECONDS))
+        return self._stub().Revocations(asked, timeout=FETCH_SECONDS)  # type: ignore[no-any-return]  # a stub has no types
 
     def _stub(self) -> Any:
         if self._channel is None:
@@ -371,10 +371,9 @@ def _require(checked: CheckedRelease, require: str) -> None:
     for node in missing:
         answer = checked.answers.get(node.region)
         if answer is not None and answer.refusal is not None:
-            status = query_pb2.ErrorStatus()
-            status.CopyFrom(answer.refusal.status)
-            status.message = f"{node.region}: {status.message}"
-            raise error_of(status)
+            error = error_of(answer.refusal.status)
+            error.args = (f"{node.region}: {error.args[0]}",)
+            raise error
     node = missing[0]
     if node.status == "unverified":
         raise Unverified(f"{node.region}: {node.reason}", code="node-unverified")
