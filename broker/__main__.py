@@ -82,7 +82,7 @@ def open_federation(home: PartyHome, in_force: InForce) -> Federation:
     )
 
 
-def open_witnessing(home: PartyHome, federation: Federation) -> Witnessing:
+def open_witnessing(home: PartyHome, federation: Federation, in_force: InForce) -> Witnessing:
     """The broker's part in witnessing: copies of the nodes' logs, and its own log's cosigner."""
     trust, witnesses = federation.trust, Witnesses()
     logs = {log.owner: log for log in trust.logs if log.owner in trust.regions}
@@ -97,7 +97,12 @@ def open_witnessing(home: PartyHome, federation: Federation) -> Witnessing:
         return reply.status, reply.body
 
     quorum = quorum_of(trust, federation.recorder.origin)
-    log, keep = federation.recorder.log, federation.cosigned.keep
+    log = federation.recorder.log
+
+    def keep(note: str, cosigned_ms: int) -> None:
+        lists = in_force.lists().SerializeToString()
+        federation.cosigned.keep(note, cosigned_ms, lists)
+
     cosigner = Cosigner(log, quorum, ask, _on_refusal, keep)
     witnessing = Witnessing(witnesses, mirrors, quorums, cosigner)
     federation.proofs = witnessing.proofs
@@ -136,7 +141,7 @@ async def serve(home: PartyHome) -> None:
         standing.look_again()
 
     in_force.watch(renew)
-    witnessing = open_witnessing(home, federation)
+    witnessing = open_witnessing(home, federation, in_force)
     room = RecordRoom.open(
         home,
         federation.recorder,

@@ -102,7 +102,11 @@ class Node:
         log = self.gatekeeper.recorder.log
         witnessing = Witnessing(log)
         quorum = quorum_of(self.gatekeeper.trust(), self.home.config.log_origin)
-        cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal, self.cosigned.keep)
+
+        def keep(note: str, cosigned_ms: int) -> None:
+            self.cosigned.keep(note, cosigned_ms, self.in_force.lists().SerializeToString())
+
+        cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal, keep)
         grace = self.home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
         handlers = self.room.handlers()

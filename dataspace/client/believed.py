@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
+from typing import Any
 
 import grpc
 
@@ -15,18 +16,18 @@ from dataspace.errors import DataspaceError
 from dataspace.home import PartyHome
 from dataspace.identity.trustlist import TrustList
 from dataspace.in_force import InForce
-from dataspace.v1.revocation_pb2 import RevocationLists
+from dataspace.v1.revocation_pb2 import RevocationRequest
 
 LISTS_SECONDS = 2.0  # for which lists that were fetched are taken to be the latest
 FETCH_SECONDS = 5.0
 
 
 class Believed:
-    """One session's. `fetch` asks the broker for the lists. Safe between threads."""
+    """One session's. `stub` gives the broker's, to ask for the lists. Safe between threads."""
 
-    def __init__(self, home: PartyHome, fetch: Callable[[], RevocationLists]) -> None:
+    def __init__(self, home: PartyHome, stub: Callable[[], Any]) -> None:
         self._home = home
-        self._fetch = fetch
+        self._stub = stub
         self._fetched_at = -math.inf
         self._lock = threading.Lock()
 
@@ -46,6 +47,8 @@ class Believed:
         with self._lock:
             if time.monotonic() >= self._fetched_at + LISTS_SECONDS:
                 with suppress(grpc.RpcError, DataspaceError):
-                    self._in_force.take(self._fetch().lists)
+                    asked = RevocationRequest()
+                    fetched = self._stub().Revocations(asked, timeout=FETCH_SECONDS)
+                    self._in_force.take(fetched.lists)
                 self._fetched_at = time.monotonic()
         return self.at_hand()

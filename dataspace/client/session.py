@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 
 from dataspace.channels import pinned_channel
 from dataspace.client.asking import LogAnswer, check_answers
-from dataspace.client.believed import FETCH_SECONDS, Believed
+from dataspace.client.believed import Believed
 from dataspace.client.columns import column_types
 from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
 from dataspace.client.explanations import NodeExplanation, read_explanations
@@ -40,9 +40,8 @@ from dataspace.identity.trustlist import TrustList
 from dataspace.query.bind import bind_query
 from dataspace.query.parse import parse_query
 from dataspace.query.tree import Query
-from dataspace.v1 import broker_pb2_grpc, catalogue_pb2, query_pb2, revocation_pb2
+from dataspace.v1 import broker_pb2_grpc, catalogue_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
-from dataspace.v1.revocation_pb2 import RevocationLists
 
 QUERY_SECONDS = 60.0
 
@@ -71,7 +70,7 @@ class Session:
         self._home = home
         self._channel: grpc.Channel | None = None
         self._catalogue: Catalogue | None = None
-        self._believed = Believed(home, self._fetch_lists)
+        self._believed = Believed(home, self._stub)
 
     @property
     def trust(self) -> TrustList:
@@ -254,10 +253,6 @@ class Session:
             now_ms=now_ms(), nonce=secrets.token_bytes(16), audience=audience,
             life_ms=min(MAX_LIFE_MS, 120_000),
         )  # fmt: skip
-
-    def _fetch_lists(self) -> RevocationLists:
-        asked = revocation_pb2.RevocationRequest()
-        return self._stub().Revocations(asked, timeout=FETCH_SECONDS)  # type: ignore[no-any-return]  # a stub has no types
 
     def _stub(self) -> Any:
         if self._channel is None:
