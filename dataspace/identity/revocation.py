@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dataspace.errors import Unverified
+from dataspace.errors import Refused, Unverified
 from dataspace.identity.envelopes import SigningIdentity, open_envelope, seal
 from dataspace.identity.revoked import (
     PERIOD_MS,
@@ -124,7 +124,7 @@ def carry_lists(trust: TrustList, earlier: Revocations, now_ms: int) -> TrustLis
     for each in earlier.lists.values():
         try:
             trust = accept_list(trust, each.envelope, now_ms)
-        except Unverified:
+        except (Refused, Unverified):
             continue
     return trust
 
