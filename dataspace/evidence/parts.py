@@ -64,7 +64,7 @@ class Keeper:
         del now_ms
         part = self.part(opened.message, opened.signer.uri)
         part.request_sha256 = opened.payload_sha256
-        part.revocation_lists.extend(self._lists_beside(part))
+        part.revocation_lists.extend(self.lists_beside(part))
         fields: dict[str, FieldValue] = {
             "release_sha256": opened.message.release_sha256.hex(),
             "entries": [place_of(each.proof) for each in part.records],
@@ -116,7 +116,8 @@ class Keeper:
         )
         return part
 
-    def _lists_beside(self, part: evidence_pb2.EvidencePart) -> list[Envelope]:
+    def lists_beside(self, part: evidence_pb2.EvidencePart) -> list[Envelope]:
+        """The revocation lists that were in force when the part's entries were cosigned."""
         found = {}
         for record in part.records:
             covered = self.covering(place_of(record.proof))

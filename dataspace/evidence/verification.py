@@ -157,7 +157,7 @@ class _Verification:
         )
         if any(not any(each.is_current(at_ms) for at_ms in times) for each in self.lists):
             raise _bad("it holds a revocation list of another time", "evidence-revocation")
-        said = ", ".join(f"{each.region} {each.number}" for each in self.lists) or "none"
+        said = ", ".join(sorted(f"{each.region} {each.number}" for each in self.lists)) or "none"
         return f"revocation lists of that time, signed by their regions: {said}"
 
     def _trust_at(self, at_ms: int) -> TrustList:
