@@ -176,11 +176,11 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         reply = catalogue_pb2.CatalogueReply(
             request_sha256=opened.payload_sha256,
             attached=self.attached.regions(),
-            content_sha256=self._content_digest(peer, moment),
+            content_sha256=self._content_digest(opened.signer, moment),
         )
         if reply.content_sha256 != opened.message.known_sha256:
             reply.offers.extend(each.envelope for each in self.offers.all())
-            reply.rules.extend(self._rule_notes(peer, moment, reply.content_sha256))
+            reply.rules.extend(self._rule_notes(opened.signer, moment, reply.content_sha256))
         return seal(reply, self.federation.identity)
 
     def _content_digest(self, peer: VerifiedSigner, moment: int) -> bytes:
