@@ -21,6 +21,7 @@ from broker.offers import Offers
 from broker.publishing import HttpServer, public_logs
 from broker.relaying import Relay
 from broker.service import BrokerService
+from broker.standing import Standing
 from broker.witnesses import Witnesses
 from broker.witnessing import Witnessing
 from dataspace.audit.bodies import BodyStore
@@ -38,6 +39,7 @@ from dataspace.exits import exit_code
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
 from dataspace.identity.trusted import BROKER
+from dataspace.in_force import InForce
 from dataspace.policy.store import PolicyStore
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import configure_logs, die, write_state
@@ -59,11 +61,11 @@ _OPTIONS: tuple[tuple[str, str | int], ...] = (
 )
 
 
-def open_federation(home: PartyHome) -> Federation:
+def open_federation(home: PartyHome, in_force: InForce) -> Federation:
     """Everything the broker needs, opened. Raises what is wrong, naming it."""
     if home.config.kind != "broker":
         raise Malformed(f"{home.path} is not a broker's home", code="home-kind")
-    trust = home.trust(now_ms())
+    trust = in_force.trust()
     key = load_private_key(home.path / "keys/log.key")
     if not isinstance(key, Ed25519PrivateKey):
         raise Malformed("keys/log.key must be an Ed25519 key", code="log-key")
@@ -81,7 +83,7 @@ def open_federation(home: PartyHome) -> Federation:
     )
 
 
-def open_witnessing(home: PartyHome, federation: Federation) -> Witnessing:
+def open_witnessing(home: PartyHome, federation: Federation, in_force: InForce) -> Witnessing:
     """The broker's part in witnessing: copies of the nodes' logs, and its own log's cosigner."""
     trust, witnesses = federation.trust, Witnesses()
     logs = {log.owner: log for log in trust.logs if log.owner in trust.regions}
@@ -96,7 +98,12 @@ def open_witnessing(home: PartyHome, federation: Federation) -> Witnessing:
         return reply.status, reply.body
 
     quorum = quorum_of(trust, federation.recorder.origin)
-    log, keep = federation.recorder.log, federation.cosigned.keep
+    log = federation.recorder.log
+
+    def keep(note: str, cosigned_ms: int) -> None:
+        lists = in_force.lists().SerializeToString()
+        federation.cosigned.keep(note, cosigned_ms, lists)
+
     cosigner = Cosigner(log, quorum, ask, _on_refusal, keep)
     witnessing = Witnessing(witnesses, mirrors, quorums, cosigner)
     federation.proofs = witnessing.proofs
@@ -125,8 +132,17 @@ async def serve(home: PartyHome) -> None:
     """Serve until a signal."""
     run_folder = home.folder("run")
     write_state(run_folder, stage="starting")
-    federation = open_federation(home)
-    witnessing = open_witnessing(home, federation)
+    in_force = InForce(home)
+    federation = open_federation(home, in_force)
+    standing = Standing(in_force)
+
+    def renew() -> None:
+        federation.trust = in_force.trust()
+        federation.offers.drop_revoked(federation.trust, now_ms())
+        standing.look_again()
+
+    in_force.watch(renew)
+    witnessing = open_witnessing(home, federation, in_force)
     room = RecordRoom.open(
         home,
         federation.recorder,
@@ -140,7 +156,7 @@ async def serve(home: PartyHome) -> None:
     )
     relay = Relay(room.desk, federation.attached, room.kinds)
     admission = Admission(home.config.waiting_queries, time.monotonic)
-    service = BrokerService(federation, admission, witnessing, relay)
+    service = BrokerService(federation, admission, witnessing, relay, standing)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = grpc.aio.server(options=_OPTIONS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
@@ -167,11 +183,14 @@ async def serve(home: PartyHome) -> None:
         loop.add_signal_handler(number, stop.set)
     sweeping = asyncio.create_task(room.keep_sweeping())
     watching = asyncio.create_task(watch.run())
+    looking = asyncio.create_task(in_force.keep_looking())
     await stop.wait()
     sweeping.cancel()
+    looking.cancel()
     watching.cancel()
     stopping = asyncio.create_task(server.stop(_GRACE_SECONDS))
     await asyncio.sleep(0)  # from here on no call begins, and no node attaches again
+    standing.close()
     federation.attached.close()
     witnessing.witnesses.close()
     cosigning.cancel()

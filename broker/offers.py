@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dataspace.audit.durable import sync_directory, write_synced
-from dataspace.errors import DataspaceError, Malformed
+from dataspace.errors import DataspaceError, Malformed, Refused
 from dataspace.evidence.answers import status_of
 from dataspace.evidence.offers import RegionOffer, open_offer
-from dataspace.identity.envelopes import parse_envelope
+from dataspace.identity.envelopes import check_signer, parse_envelope
+from dataspace.identity.revoked import REVOKED_RULE
 from dataspace.identity.trustlist import TrustList
 from dataspace.query.product import Column, Offer
 from dataspace.v1 import query_pb2
@@ -30,8 +32,24 @@ class Offers:
         self._by_region: dict[str, dict[str, RegionOffer]] = {}
         for file in sorted(folder.glob("*/*.dsse")):
             region = file.parent.name
-            offer = open_offer(parse_envelope(file.read_bytes()), region, trust, now_ms)
+            envelope = parse_envelope(file.read_bytes())
+            try:
+                offer = open_offer(envelope, region, trust.for_kept(), now_ms)
+            except Refused as error:
+                if error.rule != REVOKED_RULE:
+                    raise
+                continue  # until the region's new operator signs it
             self._by_region.setdefault(region, {})[offer.offer.product] = offer
+
+    def drop_revoked(self, trust: TrustList, now_ms: int) -> None:
+        """Leave out what operators signed whose certificate has been revoked since."""
+        at = datetime.fromtimestamp(now_ms / 1000, UTC)
+        for offers in self._by_region.values():
+            for name, offer in list(offers.items()):
+                try:
+                    check_signer(offer.envelope, trust.for_kept(), at)
+                except Refused:
+                    del offers[name]
 
     def all(self) -> list[RegionOffer]:
         """Every offer, by region and name."""

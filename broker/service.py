@@ -19,15 +19,25 @@ from broker.attached import Attached, AttachedNode
 from broker.federation import Federation, now_ms
 from broker.offers import Offers
 from broker.relaying import Relay
+from broker.signers import AttachedSigner
+from broker.standing import Standing, Stream
 from broker.witnesses import AttachedWitness, Witnesses
 from broker.witnessing import Witnessing
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.identity.chains import VerifiedSigner, verify_tls_peer
-from dataspace.identity.envelopes import open_envelope, seal
+from dataspace.identity.envelopes import check_signer, open_envelope, seal
 from dataspace.identity.freshness import check_freshness
+from dataspace.identity.trusted import REVOCATION
 from dataspace.policy.decisions import decide
 from dataspace.policy.requests import AccessRequest
-from dataspace.v1 import audit_pb2, broker_pb2, broker_pb2_grpc, catalogue_pb2, query_pb2
+from dataspace.v1 import (
+    audit_pb2,
+    broker_pb2,
+    broker_pb2_grpc,
+    catalogue_pb2,
+    query_pb2,
+    revocation_pb2,
+)
 from dataspace.v1.envelope_pb2 import Envelope
 
 _LOG = structlog.get_logger("broker")
@@ -57,6 +67,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     admission: Admission
     witnessing: Witnessing
     relay: Relay
+    standing: Standing
     _notes: dict[bytes, list[catalogue_pb2.RuleNote]] = field(default_factory=dict)
 
     @property
@@ -75,14 +86,27 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         return self.federation.offers
 
     def peer(self, context: Any) -> VerifiedSigner:
-        """Who is at the other end of the channel: chain, region and role, verified again."""
+        """Who is at the other end of the channel: chain, standing, region and role, verified
+        again."""
+        at = datetime.fromtimestamp(now_ms() / 1000, UTC)
+        peer = self._presented(context, at)
+        self.federation.trust.check_standing(peer, at)
+        return peer
+
+    def _presented(self, context: Any, at: datetime) -> VerifiedSigner:
+        """Whose chain the channel shows. Its standing is not looked at."""
         presented = context.auth_context()
         leaf = b"".join(presented.get("x509_pem_cert", []))
         chain = b"".join(presented.get("x509_pem_cert_chain", []))
         if not leaf:
             raise Unverified("this channel shows no certificate", code="channel-peer")
-        at = datetime.fromtimestamp(now_ms() / 1000, UTC)
         return verify_tls_peer(leaf, chain, self.federation.trust.roots_by_region(), at)
+
+    def _still(self, envelope: Envelope, context: Any) -> None:
+        """Raise where who signed or who is at the other end has lost its standing since."""
+        self.peer(context)
+        at = datetime.fromtimestamp(now_ms() / 1000, UTC)
+        check_signer(envelope, self.federation.trust, at)
 
     async def Query(self, request: Envelope, context: Any) -> AsyncIterator[query_pb2.QueryEvent]:
         """See broker.proto."""
@@ -90,9 +114,11 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             with self.admission.place():
                 peer = self.peer(context)
                 seconds = context.time_remaining() or self.federation.query_seconds
-                async with aclosing(self.federation.query(request, peer.uri, seconds)) as events:
-                    async for event in events:
-                        yield event
+                with self.standing.call(lambda: self._still(request, context)):
+                    told = self.federation.query(request, peer.uri, seconds)
+                    async with aclosing(told) as events:
+                        async for event in events:
+                            yield event
         except DataspaceError as error:
             await _abort(context, error)
         except Exception as error:
@@ -118,12 +144,26 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 peer = self.peer(context)
                 seconds = context.time_remaining() or self.federation.query_seconds
                 until = min(seconds, self.federation.query_seconds) * RELAY_SHARE
-                return await self.relay.ask(request, peer.uri, until)
+                with self.standing.call(lambda: self._still(request, context)):
+                    return await self.relay.ask(request, peer.uri, until)
+                raise Unavailable("the call ended without an answer", code="internal")
         except DataspaceError as error:
             await _abort(context, error)
             raise
         except Exception as error:
             await _abort(context, _inside(error))
+            raise
+
+    async def Revocations(
+        self, request: revocation_pb2.RevocationRequest, context: Any
+    ) -> revocation_pb2.RevocationLists:
+        """See broker.proto. Also for those whom the lists hit: what they say is public."""
+        del request
+        try:
+            with self.admission.place():
+                return self.standing.in_force.lists()
+        except DataspaceError as error:
+            await _abort(context, error)
             raise
 
     def _catalogue(self, request: Envelope, peer: VerifiedSigner) -> Envelope:
@@ -136,11 +176,11 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         reply = catalogue_pb2.CatalogueReply(
             request_sha256=opened.payload_sha256,
             attached=self.attached.regions(),
-            content_sha256=self._content_digest(peer, moment),
+            content_sha256=self._content_digest(opened.signer, moment),
         )
         if reply.content_sha256 != opened.message.known_sha256:
             reply.offers.extend(each.envelope for each in self.offers.all())
-            reply.rules.extend(self._rule_notes(peer, moment, reply.content_sha256))
+            reply.rules.extend(self._rule_notes(opened.signer, moment, reply.content_sha256))
         return seal(reply, self.federation.identity)
 
     def _content_digest(self, peer: VerifiedSigner, moment: int) -> bytes:
@@ -196,8 +236,9 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     ) -> AsyncIterator[broker_pb2.BrokerFrame]:
         """See broker.proto: challenge, hello, welcome, then frames both ways."""
         challenge = secrets.token_bytes(32)
-        attached: AttachedNode | AttachedWitness | None = None
+        attached: AttachedNode | AttachedWitness | AttachedSigner | None = None
         try:
+            await self.standing.await_lists(self._needed(context))
             peer = self.peer(context)
             yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
             async with asyncio.timeout(HANDSHAKE_SECONDS):
@@ -206,11 +247,12 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             yield broker_pb2.BrokerFrame(welcome=welcome)
             if isinstance(attached, AttachedNode):
                 self.attached.add(attached)
-            else:
+            elif isinstance(attached, AttachedWitness):
                 self.witnesses.add(attached)
             _LOG.info("node.attached", region=attached.region, role=_role(attached))
-            async for frame in self._exchange(attached, request_iterator):
-                yield frame
+            with self.standing.stream(attached, lambda: self._still(first.hello, context)):
+                async for frame in self._exchange(attached, request_iterator):
+                    yield frame
         except DataspaceError as error:
             _LOG.warning("attach.refused", code=error.code, rule=error.rule)
             await _abort(context, error)
@@ -219,14 +261,21 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         finally:
             if isinstance(attached, AttachedNode):
                 self.attached.remove(attached)
-            elif attached is not None:
+            elif isinstance(attached, AttachedWitness):
                 self.witnesses.remove(attached)
             if attached is not None:
                 _LOG.info("node.detached", region=attached.region, role=_role(attached))
 
+    def _needed(self, context: Any) -> set[str]:
+        """The regions whose lists it takes to admit a party, and to be believed by it."""
+        at = datetime.fromtimestamp(now_ms() / 1000, UTC)
+        peer = self._presented(context, at).uri
+        own = {peer.region} if peer.role == REVOCATION else set()  # it brings that list itself
+        return {peer.region, self.federation.identity.uri.region} - own
+
     def _admit(
         self, first: broker_pb2.NodeFrame, peer: VerifiedSigner, challenge: bytes
-    ) -> tuple[AttachedNode | AttachedWitness, broker_pb2.Welcome]:
+    ) -> tuple[AttachedNode | AttachedWitness | AttachedSigner, broker_pb2.Welcome]:
         moment = now_ms()
         at = datetime.fromtimestamp(moment / 1000, UTC)
         trust = self.federation.trust
@@ -242,9 +291,14 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             )
         named = {witness.name for witness in trust.witnesses_of(uri.region)}
         is_witness = uri.role == "witness" and hello.witness in named
-        if not (uri.role == "node" or is_witness) or uri != peer.uri or hello.region != uri.region:
+        is_signer = uri in {signer.uri for signer in trust.revocation_signers}
+        if (
+            not (uri.role == "node" or is_witness or is_signer)
+            or uri != peer.uri
+            or hello.region != uri.region
+        ):
             raise Refused(
-                "only a region's own node attaches for it, or its witness",
+                "only a region's own node attaches for it, its witness or revocation signer",
                 code="identity-role",
                 rule="identity-role",
                 basis="space rule: attachment",
@@ -252,7 +306,12 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         greeting = broker_pb2.BrokerHello(
             challenge_sha256=hashlib.sha256(first.hello.payload).digest()
         )
-        welcome = broker_pb2.Welcome(broker=seal(greeting, self.federation.identity))
+        welcome = broker_pb2.Welcome(
+            broker=seal(greeting, self.federation.identity),
+            revocations=self.standing.in_force.lists(),
+        )
+        if is_signer:
+            return AttachedSigner(uri.region), welcome
         if is_witness:
             return AttachedWitness(hello.witness, uri.region), welcome
         welcome.rejected.extend(self.offers.replace(uri.region, hello.offers, trust, moment))
@@ -260,7 +319,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         return AttachedNode(uri.region, str(uri)), welcome
 
     async def _exchange(
-        self, node: AttachedNode | AttachedWitness, frames: AsyncIterator[broker_pb2.NodeFrame]
+        self, node: Stream, frames: AsyncIterator[broker_pb2.NodeFrame]
     ) -> AsyncIterator[broker_pb2.BrokerFrame]:
         """Frames out as they are queued, frames in as they come, until either side ends."""
 
@@ -285,9 +344,12 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             for task in (listening, finished, *([sending] if sending else [])):
                 task.cancel()
 
-    def _take(self, node: AttachedNode | AttachedWitness, frame: broker_pb2.NodeFrame) -> None:
+    def _take(self, node: Stream, frame: broker_pb2.NodeFrame) -> None:
         if isinstance(node, AttachedWitness):
             node.receive(frame)
+            return
+        if isinstance(node, AttachedSigner):
+            self.standing.take(node, frame)
             return
         match frame.WhichOneof("body"):
             case "offers":
@@ -308,7 +370,9 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         node.outgoing.put_nowait(broker_pb2.BrokerFrame(offers_reply=reply))
 
 
-def _role(attached: AttachedNode | AttachedWitness) -> str:
+def _role(attached: Stream) -> str:
+    if isinstance(attached, AttachedSigner):
+        return REVOCATION
     return "node" if isinstance(attached, AttachedNode) else "witness"
 
 

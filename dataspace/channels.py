@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives import serialization
 
 from dataspace.errors import Refused, Unavailable, Unverified
 from dataspace.identity.keystore import TlsIdentity
+from dataspace.identity.revoked import REVOKED_RULE, CertificateId
 from dataspace.identity.trustlist import TrustList
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -120,14 +121,23 @@ def _pinned(der: bytes | None, address: str, trust: TrustList) -> tuple[x509.Cer
     key = certificate.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    names = [broker.dns_name for broker in trust.brokers if key in broker.public_keys]
-    if not names:
+    brokers = [broker for broker in trust.brokers if key in broker.public_keys]
+    if not brokers:
         raise Unverified(
             f"what answers at {address} does not hold a broker's key of the trust list; "
             "see `gba trust show`",
             code="broker-key",
         )
-    return certificate, names[0]
+    own = trust.revocations.lists.get(brokers[0].uri.region)
+    if own is not None and own.names(CertificateId.of(certificate)):
+        raise Refused(
+            f"{brokers[0].uri.region} has revoked the certificate of the broker at {address}; "
+            "have its operator issue a new one",
+            code=REVOKED_RULE,
+            rule=REVOKED_RULE,
+            basis="space rule: revocation",
+        )
+    return certificate, brokers[0].dns_name
 
 
 def _not_taken(address: str) -> Refused:

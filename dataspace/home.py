@@ -41,6 +41,7 @@ _PARTS = {
     "node": (*_KEYS, "keys/log.key", "policies", "log"),
     "broker": (*_KEYS, "keys/log.key", "policies", "log"),
     "witness": (*_KEYS, "keys/witness.key", "keys/witness-ml-dsa.key", "seen.db"),
+    "revocation": (*_KEYS, "register.db"),
 }
 
 
@@ -50,7 +51,7 @@ class PartyConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     space: str
-    kind: Literal["node", "broker", "actor", "witness"]
+    kind: Literal["node", "broker", "actor", "witness", "revocation"]
     uri: str
     broker: str
     trust_sha256: str = Field(pattern="^[0-9a-f]{64}$")

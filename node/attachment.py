@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 
 import grpc
 import structlog
@@ -17,10 +19,12 @@ import structlog
 from dataspace.errors import DataspaceError, Unavailable
 from dataspace.evidence.answers import status_of
 from dataspace.home import PartyHome
+from dataspace.identity.envelopes import check_signer
+from dataspace.in_force import InForce, lost_standing
 from dataspace.v1 import broker_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from node.dialling import HANDSHAKE_SECONDS, Dialler, Stream
-from node.gatekeeper import Cancellation, Gatekeeper
+from node.gatekeeper import Cancellation, Gatekeeper, now_ms
 from node.outbox import Outbox
 from node.witnessing import Witnessing
 
@@ -35,6 +39,7 @@ class Attachment:
 
     home: PartyHome
     gatekeeper: Gatekeeper
+    in_force: InForce
     witnessing: Witnessing
     on_change: Callable[[bool, str], None]
     # By payload type, for what is no query; whatever is not here is the gatekeeper's to answer
@@ -44,6 +49,7 @@ class Attachment:
     _outbox: Outbox | None = None
     _offers_replies: asyncio.Queue[broker_pb2.OffersReply] = field(default_factory=asyncio.Queue)
     _calls: dict[int, Cancellation] = field(default_factory=dict)
+    _requests: dict[Cancellation, Envelope] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -58,7 +64,7 @@ class Attachment:
     async def run(self) -> None:
         """Attach, and attach again, until cancelled."""
         gatekeeper = self.gatekeeper
-        dialler = Dialler(self.home, gatekeeper.identity, gatekeeper.trust, self.on_change)
+        dialler = Dialler(self.home, gatekeeper.identity, self.in_force, self.on_change)
         await dialler.run(
             self._use, lambda: [each.offer for each in gatekeeper.catalogue.products.values()]
         )
@@ -121,10 +127,21 @@ class Attachment:
                 self._offers_replies.put_nowait(frame.offers_reply)
             case "witness_reply" | "log_mirrored":
                 self.witnessing.receive(frame)
+            case "revocations":
+                self.in_force.take(frame.revocations.lists)
+
+    def stop_revoked(self) -> None:
+        """End the calls that run for somebody who has lost its standing since they began."""
+        trust, at = self.in_force.trust(), datetime.fromtimestamp(now_ms() / 1000, UTC)
+        for cancellation, request in list(self._requests.items()):
+            error = lost_standing(partial(check_signer, request, trust, at))
+            if error is not None:
+                cancellation.cancel(error)
 
     def _start(self, call: int, ask: broker_pb2.Ask, outbox: Outbox) -> None:
         cancellation = Cancellation(ask.deadline_ms / 1000 if ask.deadline_ms > 0 else None)
         self._calls[call] = cancellation
+        self._requests[cancellation] = ask.request
         outbox.open_call(call, ask.credit)
         task = asyncio.create_task(self._answer(call, ask, outbox, cancellation))
         self._tasks.add(task)
@@ -164,6 +181,7 @@ class Attachment:
             failure = Unavailable("the node failed inside", code="internal")
             outbox.fail(call, status_of(failure))
         finally:
+            self._requests.pop(cancellation, None)
             # A call of another stream may bear this number by now.
             if self._calls.get(call) is cancellation:
                 del self._calls[call]

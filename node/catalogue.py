@@ -11,16 +11,23 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+
+import structlog
 
 from dataspace.errors import DataspaceError, Malformed, Unverified
-from dataspace.identity.envelopes import open_envelope, parse_envelope
+from dataspace.identity.envelopes import check_signer, open_envelope, parse_envelope
+from dataspace.identity.revoked import REVOKED_RULE
 from dataspace.identity.trustlist import TrustList
+from dataspace.in_force import lost_standing
 from dataspace.query.product import Product, catalogue_digest
 from dataspace.query.product_file import parse_product
 from dataspace.v1.catalogue_pb2 import ProductOffer
 from dataspace.v1.envelope_pb2 import Envelope
 from node.warehouse.engine import Engine, Limits
 from node.warehouse.generations import Generation
+
+_LOG = structlog.get_logger("node.catalogue")
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,16 @@ class Catalogue:
             sorted(n for n, each in self.products.items() if each.product.subject_space in known)
         )
 
+    def without_revoked(self, trust: TrustList, now_ms: int) -> Catalogue:
+        """The same without products whose operator has lost its standing since it signed."""
+        at = datetime.fromtimestamp(now_ms / 1000, UTC)
+        lost = {
+            name
+            for name, each in self.products.items()
+            if lost_standing(partial(check_signer, each.offer, trust, at))
+        }
+        return self.without(lost) if lost else self
+
     def without(self, names: set[str]) -> Catalogue:
         """The same without products that the space does not take."""
         kept = {name: each for name, each in self.products.items() if name not in names}
@@ -69,10 +86,14 @@ def open_catalogue(
     """Verify and open a generation. Raises `Unverified` where an owner did not sign."""
     if generation is None:
         return Catalogue("", {}, None, _digest({}))
-    products = {
-        name: _verified(name, file, offer, region, trust, now_ms)
-        for name, (file, offer) in generation.products().items()
-    }
+    products = {}
+    for name, (file, offer) in generation.products().items():
+        try:
+            products[name] = _verified(name, file, offer, region, trust.for_kept(), now_ms)
+        except Unverified as error:
+            if error.code != REVOKED_RULE:
+                raise
+            _LOG.error("product.operator_revoked", product=name)
     return Catalogue(
         generation.name, products, Engine(generation.database, limits), _digest(products)
     )

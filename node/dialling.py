@@ -19,11 +19,11 @@ import grpc
 
 from dataspace import __version__
 from dataspace.channels import pinned_channel
-from dataspace.errors import DataspaceError, Unavailable, Unverified
+from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import SigningIdentity, open_envelope, seal
 from dataspace.identity.freshness import make_freshness
-from dataspace.identity.trustlist import TrustList
+from dataspace.in_force import InForce, lost_standing
 from dataspace.v1 import broker_pb2, broker_pb2_grpc
 from dataspace.v1.envelope_pb2 import Envelope
 
@@ -45,7 +45,7 @@ class Dialler:
 
     home: PartyHome
     identity: SigningIdentity
-    trust: Callable[[], TrustList]
+    in_force: InForce
     on_change: Callable[[bool, str], None]
     witness: str = ""  # its name, where a witness dials
 
@@ -73,7 +73,7 @@ class Dialler:
     async def _attach_once(
         self, use: Use, offers: Callable[[], Sequence[Envelope]], was_attached: asyncio.Event
     ) -> None:
-        trust = self.trust()
+        trust = self.in_force.trust()
         parts = await asyncio.to_thread(
             pinned_channel, self.home.broker_address, self.home.tls, trust
         )
@@ -85,10 +85,32 @@ class Dialler:
             welcome = await asyncio.wait_for(
                 self._shake_hands(stream, list(offers())), HANDSHAKE_SECONDS
             )
+            self.in_force.take(welcome.revocations.lists)
             self._check_broker(welcome)
             was_attached.set()
             self.on_change(True, "")
-            await use(stream, welcome)
+            await self._while_it_stands(use, stream, welcome)
+
+    async def _while_it_stands(self, use: Use, stream: Stream, welcome: broker_pb2.Welcome) -> None:
+        """Use the stream until it ends, or until the broker has lost its standing."""
+        using = asyncio.ensure_future(use(stream, welcome))
+        lost: list[Refused] = []
+
+        def look() -> None:
+            error = lost_standing(lambda: self._check_broker(welcome))
+            if error is not None:
+                lost.append(error)
+                using.cancel()
+
+        with self.in_force.watched(look):
+            try:
+                await using
+            except asyncio.CancelledError:
+                if not lost:
+                    using.cancel()
+                    raise
+        if lost:
+            raise lost[0]
 
     async def _shake_hands(self, stream: Stream, offers: list[Envelope]) -> broker_pb2.Welcome:
         first = await stream.read()
@@ -112,7 +134,7 @@ class Dialler:
         return welcome
 
     def _check_broker(self, welcome: broker_pb2.Welcome) -> None:
-        trust = self.trust()
+        trust = self.in_force.trust()
         at = datetime.fromtimestamp(_now_ms() / 1000, UTC)
         opened = open_envelope(welcome.broker, broker_pb2.BrokerHello, trust, at)
         if opened.signer.uri not in {broker.uri for broker in trust.brokers}:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import structlog
 
@@ -22,7 +23,7 @@ from dataspace.evidence.answers import status_of
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.recording import Recorder
 from dataspace.evidence.requests import Asked, access_requests, open_request, read_request
-from dataspace.identity.envelopes import SigningIdentity, seal
+from dataspace.identity.envelopes import SigningIdentity, check_signer, seal
 from dataspace.identity.replay import replay_key
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import Decision, decide
@@ -56,6 +57,7 @@ class Cancellation:
         self._lock = threading.Lock()
         self._interrupt: Callable[[], None] | None = None
         self._cancelled = False
+        self.reason: DataspaceError | None = None  # why, where it was not the caller's wish
 
     @property
     def seconds(self) -> float | None:
@@ -63,7 +65,9 @@ class Cancellation:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def check(self) -> None:
-        """Raise where the caller has gone, or has waited for as long as it would."""
+        """Raise where the caller has gone, may ask no more, or has waited as long as it would."""
+        if self.reason is not None:
+            raise self.reason
         if self._cancelled:
             raise Unavailable("the query was cancelled", code="query-cancelled")
         if self.seconds == 0:
@@ -78,10 +82,11 @@ class Cancellation:
             self.check()
             self._interrupt = interrupt
 
-    def cancel(self) -> None:
-        """The caller has gone."""
+    def cancel(self, reason: DataspaceError | None = None) -> None:
+        """The caller has gone; or, for a `reason`, may not be answered any more."""
         with self._lock:
             self._cancelled = True
+            self.reason = reason
             if self._interrupt is not None:
                 self._interrupt()
 
@@ -124,7 +129,7 @@ class Gatekeeper:
             made = self._made(envelope, catalogue, facts, report, cancellation)
         except DataspaceError as error:
             report("refused", 1.0)
-            return self._refuse(error, facts)
+            return self._refuse(cancellation.reason or error, facts)
         except Exception as error:
             # SECURITY: the text of an unexpected error may hold anything.
             _LOG.error("gate.internal", kind=type(error).__name__)
@@ -175,7 +180,10 @@ class Gatekeeper:
             )
         decision.require()
         self.check_witnessed()
-        return self._run(asked, query, decision, catalogue, report, cancellation, moment)
+        made = self._run(asked, query, decision, catalogue, report, cancellation, moment)
+        # SECURITY: who was revoked while the query ran gets nothing of it.
+        check_signer(envelope, self.trust(), datetime.fromtimestamp(now_ms() / 1000, UTC))
+        return made
 
     def _decide(
         self, asked: Asked, catalogue: Catalogue, facts: _Facts, moment: int

@@ -23,6 +23,7 @@ from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_private_key
+from dataspace.in_force import InForce
 from dataspace.policy.store import PolicyStore
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import write_state
@@ -45,6 +46,7 @@ class Node:
     """One region's node, assembled."""
 
     home: PartyHome
+    in_force: InForce
     gatekeeper: Gatekeeper
     room: RecordRoom
     generations: Generations
@@ -56,7 +58,8 @@ class Node:
         """Open everything. Raises what is wrong, naming it."""
         if home.config.kind != "node":
             raise Malformed(f"{home.path} is not a node's home", code="home-kind")
-        trust = home.trust(now_ms())
+        in_force = InForce(home)
+        trust = in_force.trust()
         config = home.config
         limits = Limits(
             config.threads, config.memory_limit, config.query_seconds, config.running_queries
@@ -70,7 +73,7 @@ class Node:
         gatekeeper = Gatekeeper(
             region=region,
             identity=home.identity,
-            trust=lambda: trust,
+            trust=in_force.trust,
             policies=PolicyStore(home.path / "policies"),
             ledger=Ledger.in_file(home.path / "ledger.db"),
             recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
@@ -86,7 +89,7 @@ class Node:
             products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
             others=(keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),),
         )
-        return cls(home, gatekeeper, room, generations, limits, cosigned)
+        return cls(home, in_force, gatekeeper, room, generations, limits, cosigned)
 
     async def run(self) -> None:
         """Serve until a signal."""
@@ -100,11 +103,26 @@ class Node:
         log = self.gatekeeper.recorder.log
         witnessing = Witnessing(log)
         quorum = quorum_of(self.gatekeeper.trust(), self.home.config.log_origin)
-        cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal, self.cosigned.keep)
+
+        def keep(note: str, cosigned_ms: int) -> None:
+            self.cosigned.keep(note, cosigned_ms, self.in_force.lists().SerializeToString())
+
+        cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal, keep)
         grace = self.home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
         handlers = self.room.handlers()
-        attachment = Attachment(self.home, self.gatekeeper, witnessing, on_change, handlers)
+        attachment = Attachment(
+            self.home, self.gatekeeper, self.in_force, witnessing, on_change, handlers
+        )
+
+        def renew() -> None:
+            self.gatekeeper.catalogue = self.gatekeeper.catalogue.without_revoked(
+                self.in_force.trust(), now_ms()
+            )
+            attachment.stop_revoked()
+
+        self.in_force.watch(renew)
+        looking = asyncio.create_task(self.in_force.keep_looking())
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
         watch = PolicyWatch(self.gatekeeper.policies, self.gatekeeper.recorder, now_ms)
         watch.begin()  # before anything is decided
@@ -121,6 +139,7 @@ class Node:
         local.close()
         admin.forget(run_folder)
         task.cancel()
+        looking.cancel()
         cosigning.cancel()
         sweeping.cancel()
         watching.cancel()

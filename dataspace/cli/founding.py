@@ -28,6 +28,13 @@ from dataspace.audit.cosignatures import CosigningPrivateKey, cosigning_vkey
 from dataspace.audit.notes import verifier_key
 from dataspace.audit.store import LogStore
 from dataspace.audit.witness_store import SqliteWitnessStore
+from dataspace.cli.founding_trust import (
+    REVOCATION,
+    found_register,
+    profile_of,
+    profiles_of,
+    signer_of,
+)
 from dataspace.errors import Malformed, Unavailable
 from dataspace.home import CONFIG, MAKING, PartyConfig, write_config
 from dataspace.identity.algorithms import ECDSA_P256, ED25519, ML_DSA_44
@@ -70,6 +77,7 @@ _MEMBER_OF_ROLE = {
     "node": "health-authority",
     "broker": "exchange",
     "witness": "health-authority",
+    "revocation": "health-authority",
 }
 
 
@@ -107,6 +115,9 @@ def found_space(home: Path, tell: Told = lambda _: None) -> None:
     witnesses = [
         _found_witness(home / region / WITNESS, each) for region, each in authorities.items()
     ]
+    for region, authority in authorities.items():
+        (home / region / REVOCATION).mkdir(mode=0o700)
+        _issue(home / region / REVOCATION, _service(region, REVOCATION), authority, ED25519)
     tell("trust list, signed by the three regions")
     trust, digest = _found_trust(home, authorities, broker, keys, witnesses)
     directories = {home / "broker": ("broker", broker)}
@@ -114,9 +125,15 @@ def found_space(home: Path, tell: Told = lambda _: None) -> None:
     directories |= {
         home / region / WITNESS: ("witness", _service(region, "witness")) for region in REGIONS
     }
+    directories |= {
+        home / region / REVOCATION: (REVOCATION, _service(region, REVOCATION)) for region in REGIONS
+    }
     directories |= {directory: ("actor", uri) for directory, uri in actors.items()}
     for directory, (kind, uri) in directories.items():
         _settle(directory, kind, uri, address, trust, digest)
+    for region in REGIONS:
+        own = ((path, uri) for path, (_, uri) in directories.items() if uri.region == region)
+        found_register(home / region / REVOCATION, own)
 
 
 def mark_whole(home: Path) -> None:
@@ -210,7 +227,7 @@ def _issue(
     key = generate_private_key(algorithm)
     signing = issue_signing(
         uri, key.public_key(), ca, ca_key,  # type: ignore[arg-type]  # keys that we generate
-        not_before=start, not_after=end, serial=_serial(),
+        not_before=start, not_after=end, serial=_serial(), profile=profile_of(uri),
     )  # fmt: skip
     write_private_key(directory / SIGNING_KEY, key)
     write_chain(directory / SIGNING_CHAIN, [signing, ca])
@@ -291,6 +308,10 @@ def _found_trust(
             trust_keys=[
                 trust_pb2.TrustKey(keyid=f"{region}-1", public_key=_spki(authority.trust_key))
             ],
+            profiles=profiles_of(region),
+        )
+        wire.revocation_signers.append(
+            signer_of(home / region / REVOCATION, _service(region, REVOCATION))
         )
     for owner, (origin, vkey) in sorted(logs.items()):
         wire.logs.add(origin=origin, vkey=vkey, owner=owner)

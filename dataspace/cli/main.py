@@ -14,6 +14,7 @@ from dataspace.cli import (
     deciding,
     erasing,
     evidence,
+    identity,
     log_files,
     node,
     policies,
@@ -44,6 +45,7 @@ audit.app.command("erase")(erasing.erase)
 audit.app.command("proof")(log_files.proof)
 audit.app.command("check-proof")(log_files.check_proof)
 app.add_typer(trust.app, name="trust")
+app.add_typer(identity.app, name="identity")
 app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)
 app.add_typer(policies.app, name="policy")

@@ -19,19 +19,26 @@ from pathlib import Path
 import psutil
 
 from dataspace.cli.founding import WITNESS
+from dataspace.cli.founding_trust import REVOCATION
 from dataspace.errors import KINDS, DataspaceError, Unavailable
-from dataspace.home import PartyHome
+from dataspace.home import CONFIG, PartyHome
 from dataspace.identity.names import REGIONS
 from dataspace.processes import read_state
 
 Tell = Callable[[str], None]
 
 WITNESSES = tuple(f"{region}/{WITNESS}" for region in REGIONS)
-PARTIES = ("broker", *REGIONS, *WITNESSES)
+SIGNERS = tuple(f"{region}/{REVOCATION}" for region in REGIONS)
+PARTIES = ("broker", *SIGNERS, *REGIONS, *WITNESSES)
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
-_READY = {"broker": "serving"} | dict.fromkeys((*REGIONS, *WITNESSES), "attached")
-_MODULES = {"broker": "broker", "node": "node", "witness": "node.witness"}
+_READY = {"broker": "serving"} | dict.fromkeys(PARTIES[1:], "attached")
+_MODULES = {
+    "broker": "broker",
+    "node": "node",
+    "witness": "node.witness",
+    "revocation": "node.revocation",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,13 @@ class PartyStatus:
     stage: str
     reason: str
     memory_mb: float | None
+
+
+def parties_of(home: Path) -> tuple[str, ...]:
+    """The parties of a space. One that was made before there were signers has none."""
+    return tuple(
+        party for party in PARTIES if party not in SIGNERS or (home / party / CONFIG).is_file()
+    )
 
 
 def start_party(home: Path, party: str) -> subprocess.Popen[bytes]:
@@ -84,7 +98,7 @@ def find_process(home: Path, party: str) -> psutil.Process | None:
 def status_of(home: Path) -> list[PartyStatus]:
     """The processes of a space as they are now."""
     found = []
-    for party in PARTIES:
+    for party in parties_of(home):
         process = find_process(home, party)
         state = read_state(home / party / "run")
         stage = str(state.get("stage", "stopped"))
@@ -106,17 +120,18 @@ def start_space(home: Path) -> None:
 
     Raises the error that stopped a party, naming it; the others are then stopped again.
     """
-    running = [party for party in PARTIES if find_process(home, party)]
+    parties = parties_of(home)
+    running = [party for party in parties if find_process(home, party)]
     if running:
         raise Unavailable(
             f"{', '.join(running)} of {home} runs already; see `gba space status`",
             code="space-running",
         )
-    for party in PARTIES:
+    for party in parties:
         PartyHome(home / party).check_whole()
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for party in PARTIES:
+        for party in parties:
             processes[party] = start_party(home, party)
         _await_ready(home, processes)
     except BaseException:
@@ -158,7 +173,7 @@ def _dead(home: Path, party: str, code: int) -> DataspaceError:
 def stop_space(home: Path) -> list[str]:
     """Stop what was started; returns the parties that ran. Nodes first, the broker last."""
     stopped: list[str] = []
-    for group in ((*REGIONS, *WITNESSES), ("broker",)):
+    for group in (PARTIES[1:], ("broker",)):
         found = {party: find_process(home, party) for party in group}
         living = {party: process for party, process in found.items() if process is not None}
         for process in living.values():
@@ -190,7 +205,7 @@ def _runs(process: psutil.Process) -> bool:
 def watch(home: Path) -> None:
     """Stay in the foreground; raises when a party ends. Ctrl-C raises KeyboardInterrupt."""
     while True:
-        for party in PARTIES:
+        for party in parties_of(home):
             if find_process(home, party) is None:
                 raise _dead(home, party, -1)
         time.sleep(0.5)

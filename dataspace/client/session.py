@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, Self
 
 import grpc
@@ -22,6 +21,7 @@ from google.protobuf.message import Message
 
 from dataspace.channels import pinned_channel
 from dataspace.client.asking import LogAnswer, check_answers
+from dataspace.client.believed import Believed
 from dataspace.client.columns import column_types
 from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
 from dataspace.client.explanations import NodeExplanation, read_explanations
@@ -70,11 +70,12 @@ class Session:
         self._home = home
         self._channel: grpc.Channel | None = None
         self._catalogue: Catalogue | None = None
+        self._believed = Believed(home, self._stub)
 
-    @cached_property
+    @property
     def trust(self) -> TrustList:
-        """The newest trust list of this home."""
-        return self._home.trust(now_ms())
+        """The newest trust list of this home, with the revocation lists of now."""
+        return self._believed.trust()
 
     def catalogue(self) -> Catalogue:
         """The space's catalogue, each offer checked against its owner's signature.
@@ -255,7 +256,9 @@ class Session:
 
     def _stub(self) -> Any:
         if self._channel is None:
-            parts = pinned_channel(self._home.broker_address, self._home.tls, self.trust)
+            parts = pinned_channel(
+                self._home.broker_address, self._home.tls, self._believed.at_hand()
+            )
             self._channel = grpc.secure_channel(
                 parts.address, parts.credentials, options=parts.options
             )
@@ -363,10 +366,9 @@ def _require(checked: CheckedRelease, require: str) -> None:
     for node in missing:
         answer = checked.answers.get(node.region)
         if answer is not None and answer.refusal is not None:
-            status = query_pb2.ErrorStatus()
-            status.CopyFrom(answer.refusal.status)
-            status.message = f"{node.region}: {status.message}"
-            raise error_of(status)
+            error = error_of(answer.refusal.status)
+            error.args = (f"{node.region}: {error.args[0]}",)
+            raise error
     node = missing[0]
     if node.status == "unverified":
         raise Unverified(f"{node.region}: {node.reason}", code="node-unverified")

@@ -73,7 +73,9 @@ def assemble(
     records: list[evidence_pb2.Recorded] = []
     policies: dict[str, evidence_pb2.PolicyFiles] = {}
     catalogues: dict[str, evidence_pb2.RegionCatalogue] = {}
+    lists: dict[bytes, Envelope] = {}
     for part in parts:
+        lists |= {_payload_order(each): each for each in part.revocation_lists}
         records.extend(part.records)
         if part.policies.files:
             policies[set_digest(part.policies)] = part.policies
@@ -84,6 +86,7 @@ def assemble(
         request=request,
         release=release,
         trust_lists=trust_lists,
+        revocation_lists=[each for _, each in sorted(lists.items())],
         records=_sorted_records(records),
         policy_sets=[_sorted_files(each) for _, each in sorted(policies.items())],
         catalogues=[_sorted_offers(each) for _, each in sorted(catalogues.items())],
@@ -101,9 +104,10 @@ def _is_ordered(evidence: evidence_pb2.Evidence) -> bool:
         [_record_order(each) for each in evidence.records],
         [set_digest(each) for each in evidence.policy_sets],
         [each.region for each in evidence.catalogues],
+        [_payload_order(each) for each in evidence.revocation_lists],
     ]
     lists.extend([file.name for file in each.files] for each in evidence.policy_sets)
-    lists.extend([_offer_order(offer) for offer in each.offers] for each in evidence.catalogues)
+    lists.extend([_payload_order(offer) for offer in each.offers] for each in evidence.catalogues)
     return all(keys == sorted(set(keys)) for keys in lists)
 
 
@@ -111,8 +115,8 @@ def _record_order(record: evidence_pb2.Recorded) -> tuple[str, int]:
     return record.owner, place_of(record.proof)
 
 
-def _offer_order(offer: Envelope) -> bytes:
-    return hashlib.sha256(offer.payload).digest()
+def _payload_order(envelope: Envelope) -> bytes:
+    return hashlib.sha256(envelope.payload).digest()
 
 
 def _sorted_records(records: list[evidence_pb2.Recorded]) -> list[evidence_pb2.Recorded]:
@@ -126,7 +130,7 @@ def _sorted_files(policies: evidence_pb2.PolicyFiles) -> evidence_pb2.PolicyFile
 
 
 def _sorted_offers(catalogue: evidence_pb2.RegionCatalogue) -> evidence_pb2.RegionCatalogue:
-    offers = {_offer_order(offer): offer for offer in catalogue.offers}
+    offers = {_payload_order(offer): offer for offer in catalogue.offers}
     return evidence_pb2.RegionCatalogue(
         region=catalogue.region, offers=[offer for _, offer in sorted(offers.items())]
     )

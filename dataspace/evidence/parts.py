@@ -25,6 +25,8 @@ from dataspace.identity.envelopes import Opened
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trusted import BROKER
 from dataspace.v1 import evidence_pb2, query_pb2
+from dataspace.v1.envelope_pb2 import Envelope
+from dataspace.v1.revocation_pb2 import RevocationLists
 
 _ANSWERS = frozenset({"query.released", "query.refused"})
 _BASIS = "space rule: evidence"
@@ -50,6 +52,8 @@ class Keeper:
     covering: Callable[[int], tuple[str, int] | None]
     opening: Callable[[str], tuple[bytes, bytes] | None]
     archive: Archive
+    # The revocation lists in force when a kept checkpoint of that size was cosigned.
+    beside: Callable[[int], bytes] = lambda _: b""
 
     def kind(self) -> RequestKind:
         """What the desk answers with this."""
@@ -60,6 +64,7 @@ class Keeper:
         del now_ms
         part = self.part(opened.message, opened.signer.uri)
         part.request_sha256 = opened.payload_sha256
+        part.revocation_lists.extend(self.lists_beside(part))
         fields: dict[str, FieldValue] = {
             "release_sha256": opened.message.release_sha256.hex(),
             "entries": [place_of(each.proof) for each in part.records],
@@ -111,6 +116,17 @@ class Keeper:
         )
         return part
 
+    def lists_beside(self, part: evidence_pb2.EvidencePart) -> list[Envelope]:
+        """The revocation lists that were in force when the part's entries were cosigned."""
+        found = {}
+        for record in part.records:
+            covered = self.covering(place_of(record.proof))
+            if covered is None:
+                continue
+            for each in RevocationLists.FromString(self.beside(covered[1])).lists:
+                found[each.payload] = each
+        return [each for _, each in sorted(found.items())]
+
     def _opened(self, entry: Entry) -> tuple[bytes, bytes] | None:
         """Salt and context of an entry, or None where it has none (any more)."""
         committed = entry.fields.get("context")
@@ -145,7 +161,8 @@ class Keeper:
 
 def keeper_of(owner: str, recorder: Recorder, cosigned: CosignedStore, archive: Archive) -> Keeper:
     """The keeper over what a party has."""
-    return Keeper(owner, recorder.log, cosigned.covering, recorder.bodies.opening, archive)
+    opening = recorder.bodies.opening
+    return Keeper(owner, recorder.log, cosigned.covering, opening, archive, cosigned.beside)
 
 
 def check_may_see(asker: ActorUri, actor: str, regions: Iterable[str]) -> None:

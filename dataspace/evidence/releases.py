@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -42,7 +42,7 @@ def check_release(
     """Verify everything in a release. Raises `Unverified` naming what does not hold."""
     release, digest = open_release(bundle, request_sha256, trust, now_ms)
     times = dict.fromkeys(audience, now_ms)
-    answers = check_answers(bundle, release, request_sha256, times, trust)
+    answers = check_answers(bundle, release, request_sha256, times, lambda _: trust)
     return CheckedRelease(release, digest, recombine(query, release, answers, audience), answers)
 
 
@@ -88,10 +88,10 @@ def check_answers(
     release: query_pb2.Release,
     request_sha256: bytes,
     times: Mapping[str, int],
-    trust: TrustList,
+    trust_at: Callable[[int], TrustList],
 ) -> dict[str, CheckedAnswer]:
     """Each region's verified answer. `times` has the regions asked, and for each the moment
-    (milliseconds) as of which its signature is judged."""
+    (milliseconds) as of which its signature is judged; `trust_at` gives what was in force then."""
     # INVARIANT: every region that was asked has an outcome, and every outcome but those of
     # `UNSIGNED`, which are shown as the broker's word, stands on bytes that the region signed.
     if sorted(node.region for node in release.nodes) != sorted(times):
@@ -101,7 +101,8 @@ def check_answers(
     by_digest: dict[bytes, CheckedAnswer] = {}
     spoken = {node.body_sha256: node.region for node in release.nodes if node.body_sha256}
     for answer, region in zip(bundle.answers, spoken.values(), strict=False):
-        checked = check_answer(answer, region, request_sha256, trust, times[region])
+        at_ms = times[region]
+        checked = check_answer(answer, region, request_sha256, trust_at(at_ms), at_ms)
         if checked.partial is None and checked.refusal is None:
             raise Unverified(f"{region} answers with another kind than asked", code="partial-kind")
         by_digest[checked.body_sha256] = checked

@@ -7,7 +7,7 @@ under a cosigned checkpoint was signed by then, whatever its own dates say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dataspace.errors import Unverified
@@ -36,6 +36,9 @@ from dataspace.evidence.replay import (
 from dataspace.evidence.report import Report, take_steps
 from dataspace.evidence.requests import open_request, read_request
 from dataspace.identity.freshness import SKEW_MS
+from dataspace.identity.revocation import open_revocation_list
+from dataspace.identity.revoked import SKEW_MS as REVOCATION_SKEW_MS
+from dataspace.identity.revoked import RevocationList, Revocations
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import Decision
 from dataspace.policy.rules import PolicySet, load
@@ -63,6 +66,7 @@ class _Verification:
     evidence: evidence_pb2.Evidence
     trust: TrustList
     cosigned: list[Cosigned]
+    lists: tuple[RevocationList, ...]
     logged: dict[str, list[Logged]]
     request: Request
     offers: dict[str, dict[str, RegionOffer]]
@@ -143,15 +147,28 @@ class _Verification:
         return f"witnesses had seen all of it by {_moment(seen)}, within a day of its recording"
 
     def _revocation(self) -> str:
-        # No trust list names revocation signers yet. One that did could not be read here.
-        if self.evidence.revocation_lists:
-            raise _bad("it holds revocation lists, and the trust list names nobody to sign them",
-                       "evidence-revocation")  # fmt: skip
-        return "the trust list names no revocation signers, and none speak here"
+        envelopes = self.evidence.revocation_lists
+        if not self.trust.revocation_signers and not envelopes:
+            self.lists = ()
+            return "the trust list names no revocation signers, and none speak here"
+        times = [each.cosigned.at_ms for each in self._all_logged()]
+        self.lists = tuple(
+            open_revocation_list(each, self.trust, _at(max(times))) for each in envelopes
+        )
+        if any(not any(each.is_current(at_ms) for at_ms in times) for each in self.lists):
+            raise _bad("it holds a revocation list of another time", "evidence-revocation")
+        said = ", ".join(sorted(f"{each.region} {each.number}" for each in self.lists)) or "none"
+        return f"revocation lists of that time, signed by their regions: {said}"
+
+    def _trust_at(self, at_ms: int) -> TrustList:
+        """The trust list with the lists that were the latest at a time."""
+        then = [each for each in self.lists if each.issued_at_ms <= at_ms + REVOCATION_SKEW_MS]
+        latest = {each.region: each for each in sorted(then, key=lambda one: one.number)}
+        return replace(self.trust, revocations=Revocations(latest))
 
     def _request(self) -> str:
         seen = min(each.cosigned.at_ms for each in self._all_logged())
-        self.request = open_request(self.evidence.request, self.trust, seen)
+        self.request = open_request(self.evidence.request, self._trust_at(seen), seen)
         digest = self.request.payload_sha256.hex()
         for each in self._all_logged():
             if each.entry.fields.get("request_sha256") != digest:
@@ -163,7 +180,10 @@ class _Verification:
         own = {each.entry.kind: each for each in self.logged[BROKER]}["query.released"]
         bundle = self.evidence.release
         self.release, digest = open_release(
-            bundle, self.request.payload_sha256, self.trust, own.cosigned.at_ms
+            bundle,
+            self.request.payload_sha256,
+            self._trust_at(own.cosigned.at_ms),
+            own.cosigned.at_ms,
         )
         _check_receipt_is(own, bundle.receipt)
         stated = {
@@ -204,7 +224,7 @@ class _Verification:
         }  # fmt: skip
         bundle = self.evidence.release
         self.answers = check_answers(
-            bundle, self.release, self.request.payload_sha256, times, self.trust
+            bundle, self.release, self.request.payload_sha256, times, self._trust_at
         )
         if set(self.answers) != set(self.logged) - {BROKER}:
             raise _bad("the logs and the answers are not of the same regions", "evidence-records")
@@ -231,7 +251,8 @@ class _Verification:
         self.offers = {}
         for own in self.evidence.catalogues:
             seen = self.logged.get(own.region, self.logged[BROKER])[0].cosigned.at_ms
-            opened = [open_offer(each, own.region, self.trust, seen) for each in own.offers]
+            then = self._trust_at(seen)
+            opened = [open_offer(each, own.region, then, seen) for each in own.offers]
             self.offers[own.region] = {each.offer.product: each for each in opened}
             if len(self.offers[own.region]) != len(opened):
                 raise _bad(f"{own.region} offers a product twice", "evidence-catalogue")

@@ -2,7 +2,7 @@
 
     region root    O=region                    P-256 or ML-DSA-44, path length 1
       member CA    O=region, OU=member         P-256 or ML-DSA-44, path length 0
-        signing    one URI SAN, gba://...      any algorithm of `algorithms`
+        signing    one URI SAN, gba://...      any algorithm of `algorithms`; title=profile
         TLS        the same URI, DNS and IP    P-256, under a P-256 chain
 
 All is decided by the arguments: keys, serial numbers and times are passed in.
@@ -98,11 +98,17 @@ def issue_signing(
     not_before: datetime,
     not_after: datetime,
     serial: int,
+    profile: str = "",
 ) -> x509.Certificate:
-    """An actor's signing certificate: exactly one URI, and fit for signatures alone."""
+    """An actor's signing certificate: exactly one URI, and fit for signatures alone.
+
+    `profile` is the region's own word for the holder's office, which the trust list maps.
+    """
     _known_key(public_key)
     _hold_against_ca(uri, member_ca_cert)
-    subject = _subject(uri.region, uri.member, uri.name)
+    if profile:
+        check_part("profile", profile)
+    subject = _subject(uri.region, uri.member, uri.name, profile)
     terms = _Terms(not_before, not_after, serial)
     builder = _under(member_ca_cert, member_ca_key, subject, public_key, terms)
     names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(str(uri))])
@@ -156,6 +162,11 @@ def member_of(certificate: x509.Certificate) -> str | None:
     return _one_of(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME)
 
 
+def profile_of(certificate: x509.Certificate) -> str:
+    """The office that a holder's subject names (title), or "" where it is not exactly one."""
+    return _one_of(certificate, NameOID.TITLE) or ""
+
+
 def _one_of(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str | None:
     values = certificate.subject.get_attributes_for_oid(oid)
     if len(values) != 1 or not isinstance(values[0].value, str):
@@ -163,10 +174,12 @@ def _one_of(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str | 
     return values[0].value
 
 
-def _subject(region: str, member: str | None, name: str) -> x509.Name:
+def _subject(region: str, member: str | None, name: str, profile: str = "") -> x509.Name:
     parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, region)]
     if member is not None:
         parts.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, member))
+    if profile:
+        parts.append(x509.NameAttribute(NameOID.TITLE, profile))
     return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 

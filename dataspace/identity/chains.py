@@ -1,4 +1,4 @@
-"""Certificate chains held against the regions' roots. Judges no revocation.
+"""Certificate chains held against the regions' roots. Judges no revocation: trust lists do.
 
 A chain is the leaf and its member's authority. The region's root is left out: whoever
 verifies takes roots from the trust list alone. Path building, signatures and the profile
@@ -23,10 +23,11 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy
 
 from dataspace.errors import Refused, Unverified
 from dataspace.identity.algorithms import may_issue
-from dataspace.identity.certificates import member_of, region_of
+from dataspace.identity.certificates import member_of, profile_of, region_of
 from dataspace.identity.names import ActorUri
 from dataspace.identity.profiles import signing_uri, tls_uri
 from dataspace.identity.reading import read_certificate, read_pem_certificates
+from dataspace.identity.revoked import CertificateId
 
 CHAIN_LENGTH = 2  # leaf, member's authority
 
@@ -41,6 +42,9 @@ class VerifiedSigner:
     uri: ActorUri
     leaf_sha256: bytes  # SHA-256 of the DER leaf certificate
     public_key: CertificatePublicKeyTypes
+    chain: tuple[CertificateId, ...]  # leaf and authority, as revocation lists name them
+    profile: str = ""  # the region's own word for the office, from the leaf's subject
+    assurance: int = 1  # as the trust list says of that profile; set by `open_envelope`
 
 
 def verify_chain(
@@ -139,7 +143,13 @@ def _verify(
         raise _expired()
     root = _build_path(leaf, authority, current, at, leaf_policy)
     _hold_against_chain(uri, authority, regions[root])
-    signer = VerifiedSigner(uri, hashlib.sha256(chain_der[0]).digest(), leaf.public_key())
+    signer = VerifiedSigner(
+        uri=uri,
+        leaf_sha256=hashlib.sha256(chain_der[0]).digest(),
+        public_key=leaf.public_key(),
+        chain=(CertificateId.of(leaf), CertificateId.of(authority)),
+        profile=profile_of(leaf),
+    )
     return signer, (leaf, authority, root)
 
 

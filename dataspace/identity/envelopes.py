@@ -1,4 +1,4 @@
-"""Signed envelopes: sealing a message, and opening one. Judges no freshness or revocation.
+"""Signed envelopes: sealing a message, and opening one. Judges no freshness.
 
 The order of opening is the promise: type, size, one signature, chain, signature, and only
 then is the payload parsed. The payload names its signer's URI and leaf, so that neither
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic
 
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from google.protobuf.message import Message
 
-from dataspace.errors import Malformed, Refused, Unverified
+from dataspace.errors import Malformed, Unverified
 from dataspace.identity.algorithms import sign, verify
 from dataspace.identity.chains import CHAIN_LENGTH, VerifiedSigner, verify_chain
 from dataspace.identity.dsse import (
@@ -37,6 +37,7 @@ from dataspace.v1.envelope_pb2 import Envelope, Signature, Signer
 __all__ = [
     "Opened",
     "SigningIdentity",
+    "check_signer",
     "open_envelope",
     "pae",
     "parse_envelope",
@@ -103,24 +104,32 @@ def open_envelope(
 
     Raises `Malformed` (`wrong-payload-type`, `too-large`, `bad-envelope`, `bad-message`,
     `unknown-field`), `Unverified` (`bad-signature`, `signer-mismatch`, and those of
-    `verify_chain`) and `Refused` (`trust-list-expired`, `identity-region-suspended`, and
-    those of `verify_chain`).
+    `verify_chain`) and `Refused` (`trust-list-expired`, `role-unrecognised`, and those of
+    `verify_chain` and `TrustList.check_standing`).
     """
     check_payload(envelope, message_class, max_payload_bytes)
-    trust.check_current(at)
-    signature = _only_signature(envelope)
-    signer = verify_chain(signature.chain, trust.listed_roots(), at)
-    if trust.is_suspended(signer.uri.region):
-        raise Refused(
-            f"{signer.uri.region} is suspended in the trust list; see `gba trust show`",
-            code="identity-region-suspended",
-            rule="identity-region-suspended",
-            basis="space rule: trust list",
-        )
+    signature, signer = _standing_signer(envelope, trust, at)
     verify(signer.public_key, signature.sig, pae(envelope.payload_type, envelope.payload))
     message = parse_strictly(message_class, envelope.payload, max_payload_bytes)
     _hold_against_signer(_signer_of(message), signer)
     return Opened(message, signer, hashlib.sha256(envelope.payload).digest())
+
+
+def check_signer(envelope: Envelope, trust: TrustList, at: datetime) -> None:
+    """Look again at who signed an envelope that was opened before: raises as `open_envelope`
+    does of chains, where its signer has lost its standing since."""
+    _standing_signer(envelope, trust, at)
+
+
+def _standing_signer(
+    envelope: Envelope, trust: TrustList, at: datetime
+) -> tuple[Signature, VerifiedSigner]:
+    """The only signature, and who stands behind it; that it holds is still to be verified."""
+    trust.check_current(at)
+    signature = _only_signature(envelope)
+    signer = verify_chain(signature.chain, trust.listed_roots(), at)
+    trust.check_standing(signer, at)
+    return signature, replace(signer, assurance=trust.assurance_of(signer))
 
 
 def _only_signature(envelope: Envelope) -> Signature:

@@ -45,6 +45,15 @@ def tls_uri(leaf: x509.Certificate) -> ActorUri:
     return _uri(names)
 
 
+def holder_uri(certificate: x509.Certificate) -> ActorUri | None:
+    """The actor that a certificate of either kind names; None for an authority's.
+
+    `Refused` where it is neither.
+    """
+    constraints = _find(certificate, x509.BasicConstraints)
+    return None if constraints is not None and constraints.ca else _uri(_check_holder(certificate))
+
+
 def _check_holder(leaf: x509.Certificate) -> x509.SubjectAlternativeName:
     """What both kinds share; the alternative names."""
     constraints = _find(leaf, x509.BasicConstraints)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -25,15 +25,19 @@ from cryptography.hazmat.primitives.serialization import (
 from dataspace.errors import DataspaceError, Refused, Unverified
 from dataspace.identity.algorithms import algorithm_of, may_issue
 from dataspace.identity.certificates import region_of
+from dataspace.identity.chains import VerifiedSigner
 from dataspace.identity.dsse import check_payload, parse_strictly
-from dataspace.identity.names import REGIONS, ActorUri
+from dataspace.identity.names import PEOPLE_ROLES, REGIONS, ActorUri, check_part
 from dataspace.identity.reading import read_certificate
+from dataspace.identity.revoked import Revocations
 from dataspace.v1 import trust_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 MAX_LIST_BYTES = 1024 * 1024
 QUORUM = 2  # distinct regions
 BROKER = "broker"
+REVOCATION = "revocation"
+ASSURANCES = (1, 2, 3)
 
 _CODE = "bad-trust-list"
 
@@ -56,6 +60,20 @@ class TrustKeyValue:
 
 
 @dataclass(frozen=True)
+class TrustedProfileValue:
+    """A region's own word for an office, the role that it is here, and how surely (1 to 3)."""
+
+    profile: str
+    role: str
+    assurance: int
+
+    def __post_init__(self) -> None:
+        check_part("profile", self.profile)
+        if self.role not in PEOPLE_ROLES or self.assurance not in ASSURANCES:
+            raise bad_list("a profile has no role of a person, or an assurance other than 1 to 3")
+
+
+@dataclass(frozen=True)
 class TrustedRegionValue:
     """A region: the roots that its members hang from, and the keys that speak for it."""
 
@@ -63,8 +81,10 @@ class TrustedRegionValue:
     roots: tuple[x509.Certificate, ...]
     trust_keys: tuple[TrustKeyValue, ...]
     suspended: bool
+    profiles: tuple[TrustedProfileValue, ...] = ()
 
     def __post_init__(self) -> None:
+        _once(f"a profile of {self.region}", [each.profile for each in self.profiles])
         if self.region not in REGIONS:
             raise bad_list("it names a region that does not exist")
         if not self.roots or not self.trust_keys:
@@ -121,8 +141,26 @@ class TrustedBrokerValue:
 
 
 @dataclass(frozen=True)
+class TrustedRevocationSignerValue:
+    """Who signs a region's revocation lists, and the one key that does it."""
+
+    uri: ActorUri
+    public_key_der: bytes  # SubjectPublicKeyInfo
+
+    def __post_init__(self) -> None:
+        if self.uri.role != REVOCATION:
+            raise bad_list("a revocation signer needs the role revocation")
+        algorithm_of(_public_key(self.public_key_der))
+
+
+@dataclass(frozen=True)
 class TrustList:
-    """One version of the list. Times are milliseconds since the epoch, UTC."""
+    """One version of the list. Times are milliseconds since the epoch, UTC.
+
+    `revocations` are no part of what was signed: they are the latest lists of the signers that
+    it names, put beside it by `revocation.accept_list`. Where it names signers, nobody passes
+    without them.
+    """
 
     space: str
     version: int
@@ -134,6 +172,8 @@ class TrustList:
     brokers: tuple[TrustedBrokerValue, ...]
     previous_sha256: bytes  # of the previous version's payload; empty in version 1
     payload_sha256: bytes
+    revocation_signers: tuple[TrustedRevocationSignerValue, ...] = ()
+    revocations: Revocations = field(default_factory=Revocations)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "regions", MappingProxyType(dict(self.regions)))
@@ -158,6 +198,52 @@ class TrustList:
     def witnesses_of(self, region: str) -> tuple[TrustedWitnessValue, ...]:
         """The witnesses whose cosignature is a region's word."""
         return tuple(each for each in self.witnesses if each.region == region)
+
+    def check_standing(self, signer: VerifiedSigner, at: datetime) -> None:
+        """Refuse whose region is suspended, or whose chain is revoked or cannot be looked up.
+
+        Raises `Refused` by rule `identity-region-suspended`, `identity-revoked` or
+        `revocation-stale`.
+        """
+        region = signer.uri.region
+        if self.is_suspended(region):
+            raise Refused(
+                f"{region} is suspended in the trust list; see `gba trust show`",
+                code="identity-region-suspended",
+                rule="identity-region-suspended",
+                basis="space rule: trust list",
+            )
+        if not self.revocation_signers:
+            return
+        # A signer is asked for no list that is current: else none could ever be the first.
+        signs = any(each.uri == signer.uri for each in self.revocation_signers)
+        self.revocations.check(region, signer.chain, int(at.timestamp() * 1000), may_be_stale=signs)
+
+    def assurance_of(self, signer: VerifiedSigner) -> int:
+        """How surely a person holds the role of the URI: 1 to 3, as the region's profile says.
+
+        Raises `Refused` by rule `role-unrecognised` where the region vouches for no such role.
+        In a list without any profiles every region's roles are taken, at assurance 1.
+        """
+        if signer.uri.role not in PEOPLE_ROLES:
+            return ASSURANCES[0]
+        if not any(region.profiles for region in self.regions.values()):
+            return ASSURANCES[0]
+        for each in self.regions[signer.uri.region].profiles:
+            if (each.profile, each.role) == (signer.profile, signer.uri.role):
+                return each.assurance
+        raise Refused(
+            f"{signer.uri.region} vouches for no {signer.uri.role} by this certificate's profile; "
+            "see `gba trust show`, and have it issued under a profile that the region maps",
+            code="role-unrecognised",
+            rule="role-unrecognised",
+            basis="space rule: mutual recognition",
+        )
+
+    def for_kept(self) -> TrustList:
+        """To look again at what this party verified once and keeps: what is revoked is refused,
+        but no list needs to be current. Nothing is released on it."""
+        return replace(self, revocations=replace(self.revocations, must_be_current=False))
 
     def broker_keys(self) -> frozenset[bytes]:
         """The DER SubjectPublicKeyInfo of every broker's TLS keys."""
@@ -199,6 +285,10 @@ def trust_list_of(wire: trust_pb2.TrustList, payload_sha256: bytes) -> TrustList
             TrustedBrokerValue(ActorUri.parse(one.uri), tuple(one.public_keys), one.dns_name)
             for one in wire.brokers
         )
+        signers = tuple(
+            TrustedRevocationSignerValue(ActorUri.parse(one.uri), one.public_key)
+            for one in wire.revocation_signers
+        )
     except DataspaceError as error:
         raise error if error.code == _CODE else bad_list(error.message) from error
     _once("a region", [region.region for region in regions])
@@ -215,6 +305,7 @@ def trust_list_of(wire: trust_pb2.TrustList, payload_sha256: bytes) -> TrustList
         brokers=brokers,
         previous_sha256=wire.previous_sha256,
         payload_sha256=payload_sha256,
+        revocation_signers=signers,
     )
 
 
@@ -232,6 +323,9 @@ def _region_of(wire: trust_pb2.TrustedRegion) -> TrustedRegionValue:
         roots=tuple(read_certificate(der) for der in wire.root_certificates),
         trust_keys=tuple(TrustKeyValue(key.keyid, key.public_key) for key in wire.trust_keys),
         suspended=wire.suspended,
+        profiles=tuple(
+            TrustedProfileValue(each.profile, each.role, each.assurance) for each in wire.profiles
+        ),
     )
 
 
@@ -259,6 +353,16 @@ def _check_consistent(trust: TrustList) -> None:
     _once("a key of a log or witness", [_raw_key(each) for each in (*logs, *vkeys)])
     if any(witness.region not in trust.regions for witness in trust.witnesses):
         raise bad_list("a witness speaks for a region that is not in it")
+    signers = trust.revocation_signers
+    _once("a revocation signer", [signer.uri for signer in signers])
+    # SECURITY: who may revoke may do that alone, and for one region.
+    _once("a trust key or revocation signer's key", [
+        *(key.public_key_der for key in keys), *(signer.public_key_der for signer in signers),
+    ])  # fmt: skip
+    if any(signer.uri.region not in trust.regions for signer in signers):
+        raise bad_list("a revocation signer speaks for a region that is not in it")
+    if signers and {signer.uri.region for signer in signers} != set(trust.regions):
+        raise bad_list("it names revocation signers, but not for every region")
     _once("a broker's key", [key for broker in trust.brokers for key in broker.public_keys])
 
 

@@ -2,7 +2,8 @@
 
     version 1      pinned by digest, and signed by two of its own regions
     version N+1    signed by two distinct regions of N that N does not suspend
-    + signature of region X itself, where X's roots, trust keys or logs change
+    + signature of region X itself, where X's roots, trust keys, logs, witnesses, revocation
+      signers or profiles change
 
 So two regions can suspend a third, but never speak for it. A signature by an unknown key
 counts for nothing; a wrong one by a known key refuses the list.
@@ -126,7 +127,8 @@ def _step(current: TrustList, envelope: Envelope) -> TrustList:
         if region not in signers and _own(current, region) != _own(following, region):
             raise _unverified(
                 "own-signature",
-                f"the roots, keys, logs or witnesses of {region} change without its signature; "
+                f"the roots, keys, logs, witnesses, revocation signers or profiles of {region} "
+                "change without its signature; "
                 f"ask {region}",
             )
     return following
@@ -205,6 +207,8 @@ def _own(trust: TrustList, region: str) -> tuple[frozenset[object], ...]:
         frozenset(value.trust_keys),
         frozenset(trust.logs_of(region)),
         frozenset(trust.witnesses_of(region)),
+        frozenset(each for each in trust.revocation_signers if each.uri.region == region),
+        frozenset(value.profiles),
     )
 
 

@@ -1,6 +1,7 @@
 from dataspace.v1 import audit_pb2 as _audit_pb2
 from dataspace.v1 import envelope_pb2 as _envelope_pb2
 from dataspace.v1 import query_pb2 as _query_pb2
+from dataspace.v1 import revocation_pb2 as _revocation_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -28,7 +29,7 @@ class Hello(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class NodeFrame(_message.Message):
-    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure", "witness_ask", "witness_reply", "log_update")
+    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure", "witness_ask", "witness_reply", "log_update", "revocation_list")
     CALL_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +40,7 @@ class NodeFrame(_message.Message):
     WITNESS_ASK_FIELD_NUMBER: _ClassVar[int]
     WITNESS_REPLY_FIELD_NUMBER: _ClassVar[int]
     LOG_UPDATE_FIELD_NUMBER: _ClassVar[int]
+    REVOCATION_LIST_FIELD_NUMBER: _ClassVar[int]
     call: int
     hello: _envelope_pb2.Envelope
     offers: Offers
@@ -49,7 +51,8 @@ class NodeFrame(_message.Message):
     witness_ask: WitnessAsk
     witness_reply: WitnessReply
     log_update: LogUpdate
-    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., failure: _Optional[_Union[_query_pb2.ErrorStatus, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ...) -> None: ...
+    revocation_list: _envelope_pb2.Envelope
+    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., failure: _Optional[_Union[_query_pb2.ErrorStatus, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., revocation_list: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ...) -> None: ...
 
 class Offers(_message.Message):
     __slots__ = ("offers",)
@@ -58,7 +61,7 @@ class Offers(_message.Message):
     def __init__(self, offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class BrokerFrame(_message.Message):
-    __slots__ = ("call", "challenge", "welcome", "ask", "cancel", "credit", "ping", "offers_reply", "witness_ask", "witness_reply", "log_mirrored")
+    __slots__ = ("call", "challenge", "welcome", "ask", "cancel", "credit", "ping", "offers_reply", "witness_ask", "witness_reply", "log_mirrored", "revocations")
     CALL_FIELD_NUMBER: _ClassVar[int]
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +73,7 @@ class BrokerFrame(_message.Message):
     WITNESS_ASK_FIELD_NUMBER: _ClassVar[int]
     WITNESS_REPLY_FIELD_NUMBER: _ClassVar[int]
     LOG_MIRRORED_FIELD_NUMBER: _ClassVar[int]
+    REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     call: int
     challenge: Challenge
     welcome: Welcome
@@ -81,7 +85,8 @@ class BrokerFrame(_message.Message):
     witness_ask: WitnessAsk
     witness_reply: WitnessReply
     log_mirrored: LogMirrored
-    def __init__(self, call: _Optional[int] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., offers_reply: _Optional[_Union[OffersReply, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_mirrored: _Optional[_Union[LogMirrored, _Mapping]] = ...) -> None: ...
+    revocations: _revocation_pb2.RevocationLists
+    def __init__(self, call: _Optional[int] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., offers_reply: _Optional[_Union[OffersReply, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_mirrored: _Optional[_Union[LogMirrored, _Mapping]] = ..., revocations: _Optional[_Union[_revocation_pb2.RevocationLists, _Mapping]] = ...) -> None: ...
 
 class WitnessAsk(_message.Message):
     __slots__ = ("witness", "request")
@@ -142,14 +147,16 @@ class BrokerHello(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., challenge_sha256: _Optional[bytes] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("broker", "rejected", "mirrored_size")
+    __slots__ = ("broker", "rejected", "mirrored_size", "revocations")
     BROKER_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     MIRRORED_SIZE_FIELD_NUMBER: _ClassVar[int]
+    REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     broker: _envelope_pb2.Envelope
     rejected: _containers.RepeatedCompositeFieldContainer[_query_pb2.ErrorStatus]
     mirrored_size: int
-    def __init__(self, broker: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[_query_pb2.ErrorStatus, _Mapping]]] = ..., mirrored_size: _Optional[int] = ...) -> None: ...
+    revocations: _revocation_pb2.RevocationLists
+    def __init__(self, broker: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[_query_pb2.ErrorStatus, _Mapping]]] = ..., mirrored_size: _Optional[int] = ..., revocations: _Optional[_Union[_revocation_pb2.RevocationLists, _Mapping]] = ...) -> None: ...
 
 class Ask(_message.Message):
     __slots__ = ("request", "deadline_ms", "credit")

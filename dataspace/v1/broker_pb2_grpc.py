@@ -7,6 +7,7 @@ from dataspace.v1 import audit_pb2 as dataspace_dot_v1_dot_audit__pb2
 from dataspace.v1 import broker_pb2 as dataspace_dot_v1_dot_broker__pb2
 from dataspace.v1 import envelope_pb2 as dataspace_dot_v1_dot_envelope__pb2
 from dataspace.v1 import query_pb2 as dataspace_dot_v1_dot_query__pb2
+from dataspace.v1 import revocation_pb2 as dataspace_dot_v1_dot_revocation__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -53,6 +54,11 @@ class BrokerStub:
                 request_serializer=dataspace_dot_v1_dot_envelope__pb2.Envelope.SerializeToString,
                 response_deserializer=dataspace_dot_v1_dot_audit__pb2.AuditAnswers.FromString,
                 _registered_method=True)
+        self.Revocations = channel.unary_unary(
+                '/dataspace.v1.Broker/Revocations',
+                request_serializer=dataspace_dot_v1_dot_revocation__pb2.RevocationRequest.SerializeToString,
+                response_deserializer=dataspace_dot_v1_dot_revocation__pb2.RevocationLists.FromString,
+                _registered_method=True)
 
 
 class BrokerServicer:
@@ -78,6 +84,12 @@ class BrokerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Revocations(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BrokerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +107,11 @@ def add_BrokerServicer_to_server(servicer, server):
                     servicer.Audit,
                     request_deserializer=dataspace_dot_v1_dot_envelope__pb2.Envelope.FromString,
                     response_serializer=dataspace_dot_v1_dot_audit__pb2.AuditAnswers.SerializeToString,
+            ),
+            'Revocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.Revocations,
+                    request_deserializer=dataspace_dot_v1_dot_revocation__pb2.RevocationRequest.FromString,
+                    response_serializer=dataspace_dot_v1_dot_revocation__pb2.RevocationLists.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +196,33 @@ class Broker:
             '/dataspace.v1.Broker/Audit',
             dataspace_dot_v1_dot_envelope__pb2.Envelope.SerializeToString,
             dataspace_dot_v1_dot_audit__pb2.AuditAnswers.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Revocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dataspace.v1.Broker/Revocations',
+            dataspace_dot_v1_dot_revocation__pb2.RevocationRequest.SerializeToString,
+            dataspace_dot_v1_dot_revocation__pb2.RevocationLists.FromString,
             options,
             channel_credentials,
             insecure,

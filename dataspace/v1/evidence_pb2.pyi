@@ -97,7 +97,7 @@ class EntryPlace(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., index: _Optional[int] = ...) -> None: ...
 
 class EvidencePart(_message.Message):
-    __slots__ = ("signer", "request_sha256", "region", "records", "policies", "catalogues", "question", "release")
+    __slots__ = ("signer", "request_sha256", "region", "records", "policies", "catalogues", "question", "release", "revocation_lists")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +106,7 @@ class EvidencePart(_message.Message):
     CATALOGUES_FIELD_NUMBER: _ClassVar[int]
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    REVOCATION_LISTS_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     request_sha256: bytes
     region: str
@@ -114,4 +115,5 @@ class EvidencePart(_message.Message):
     catalogues: _containers.RepeatedCompositeFieldContainer[RegionCatalogue]
     question: _envelope_pb2.Envelope
     release: _query_pb2.ReleaseBundle
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., records: _Optional[_Iterable[_Union[Recorded, _Mapping]]] = ..., policies: _Optional[_Union[PolicyFiles, _Mapping]] = ..., catalogues: _Optional[_Iterable[_Union[RegionCatalogue, _Mapping]]] = ..., question: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., release: _Optional[_Union[_query_pb2.ReleaseBundle, _Mapping]] = ...) -> None: ...
+    revocation_lists: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., records: _Optional[_Iterable[_Union[Recorded, _Mapping]]] = ..., policies: _Optional[_Union[PolicyFiles, _Mapping]] = ..., catalogues: _Optional[_Iterable[_Union[RegionCatalogue, _Mapping]]] = ..., question: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., release: _Optional[_Union[_query_pb2.ReleaseBundle, _Mapping]] = ..., revocation_lists: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64\x61taspace/v1/trust.proto\x12\x0c\x64\x61taspace.v1\"\xa6\x02\n\tTrustList\x12\r\n\x05space\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x14\n\x0cissued_at_ms\x18\x03 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x03\x12,\n\x07regions\x18\x05 \x03(\x0b\x32\x1b.dataspace.v1.TrustedRegion\x12&\n\x04logs\x18\x06 \x03(\x0b\x32\x18.dataspace.v1.TrustedLog\x12,\n\x07\x62rokers\x18\x07 \x03(\x0b\x32\x1b.dataspace.v1.TrustedBroker\x12/\n\twitnesses\x18\t \x03(\x0b\x32\x1c.dataspace.v1.TrustedWitness\x12\x17\n\x0fprevious_sha256\x18\x08 \x01(\x0c\"y\n\rTrustedRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x19\n\x11root_certificates\x18\x02 \x03(\x0c\x12*\n\ntrust_keys\x18\x03 \x03(\x0b\x32\x16.dataspace.v1.TrustKey\x12\x11\n\tsuspended\x18\x04 \x01(\x08\"-\n\x08TrustKey\x12\r\n\x05keyid\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"9\n\nTrustedLog\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04vkey\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\"=\n\x0eTrustedWitness\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05vkeys\x18\x03 \x03(\t\"C\n\rTrustedBroker\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x13\n\x0bpublic_keys\x18\x02 \x03(\x0c\x12\x10\n\x08\x64ns_name\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64\x61taspace/v1/trust.proto\x12\x0c\x64\x61taspace.v1\"\xe9\x02\n\tTrustList\x12\r\n\x05space\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x14\n\x0cissued_at_ms\x18\x03 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x03\x12,\n\x07regions\x18\x05 \x03(\x0b\x32\x1b.dataspace.v1.TrustedRegion\x12&\n\x04logs\x18\x06 \x03(\x0b\x32\x18.dataspace.v1.TrustedLog\x12,\n\x07\x62rokers\x18\x07 \x03(\x0b\x32\x1b.dataspace.v1.TrustedBroker\x12/\n\twitnesses\x18\t \x03(\x0b\x32\x1c.dataspace.v1.TrustedWitness\x12\x41\n\x12revocation_signers\x18\n \x03(\x0b\x32%.dataspace.v1.TrustedRevocationSigner\x12\x17\n\x0fprevious_sha256\x18\x08 \x01(\x0c\"\xa9\x01\n\rTrustedRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x19\n\x11root_certificates\x18\x02 \x03(\x0c\x12*\n\ntrust_keys\x18\x03 \x03(\x0b\x32\x16.dataspace.v1.TrustKey\x12\x11\n\tsuspended\x18\x04 \x01(\x08\x12.\n\x08profiles\x18\x05 \x03(\x0b\x32\x1c.dataspace.v1.TrustedProfile\"B\n\x0eTrustedProfile\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x11\n\tassurance\x18\x03 \x01(\r\":\n\x17TrustedRevocationSigner\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"-\n\x08TrustKey\x12\r\n\x05keyid\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"9\n\nTrustedLog\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04vkey\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\"=\n\x0eTrustedWitness\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05vkeys\x18\x03 \x03(\t\"C\n\rTrustedBroker\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x13\n\x0bpublic_keys\x18\x02 \x03(\x0c\x12\x10\n\x08\x64ns_name\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,15 +32,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dataspace.v1.trust_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRUSTLIST']._serialized_start=43
-  _globals['_TRUSTLIST']._serialized_end=337
-  _globals['_TRUSTEDREGION']._serialized_start=339
-  _globals['_TRUSTEDREGION']._serialized_end=460
-  _globals['_TRUSTKEY']._serialized_start=462
-  _globals['_TRUSTKEY']._serialized_end=507
-  _globals['_TRUSTEDLOG']._serialized_start=509
-  _globals['_TRUSTEDLOG']._serialized_end=566
-  _globals['_TRUSTEDWITNESS']._serialized_start=568
-  _globals['_TRUSTEDWITNESS']._serialized_end=629
-  _globals['_TRUSTEDBROKER']._serialized_start=631
-  _globals['_TRUSTEDBROKER']._serialized_end=698
+  _globals['_TRUSTLIST']._serialized_end=404
+  _globals['_TRUSTEDREGION']._serialized_start=407
+  _globals['_TRUSTEDREGION']._serialized_end=576
+  _globals['_TRUSTEDPROFILE']._serialized_start=578
+  _globals['_TRUSTEDPROFILE']._serialized_end=644
+  _globals['_TRUSTEDREVOCATIONSIGNER']._serialized_start=646
+  _globals['_TRUSTEDREVOCATIONSIGNER']._serialized_end=704
+  _globals['_TRUSTKEY']._serialized_start=706
+  _globals['_TRUSTKEY']._serialized_end=751
+  _globals['_TRUSTEDLOG']._serialized_start=753
+  _globals['_TRUSTEDLOG']._serialized_end=810
+  _globals['_TRUSTEDWITNESS']._serialized_start=812
+  _globals['_TRUSTEDWITNESS']._serialized_end=873
+  _globals['_TRUSTEDBROKER']._serialized_start=875
+  _globals['_TRUSTEDBROKER']._serialized_end=942
 # @@protoc_insertion_point(module_scope)

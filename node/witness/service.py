@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from dataspace.errors import DataspaceError, Malformed
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import WITNESS_KEYS, load_private_key
 from dataspace.identity.trustlist import TrustList
+from dataspace.in_force import InForce
 from dataspace.processes import write_state
 from dataspace.v1 import broker_pb2
 from node.dialling import Dialler, Stream
@@ -44,7 +44,7 @@ class WitnessService:
 
     home: PartyHome
     name: str
-    trust: TrustList
+    in_force: InForce
     witness: Witness
     alarms: Alarms
 
@@ -53,7 +53,8 @@ class WitnessService:
         """Open everything. Raises what is wrong, naming it."""
         if home.config.kind != "witness":
             raise Malformed(f"{home.path} is not a witness's home", code="home-kind")
-        trust = home.trust(time.time_ns() // 1_000_000)
+        in_force = InForce(home)
+        trust = in_force.trust()
         region = home.uri.region
         keys = [_cosigning_key(home.path / file) for file in WITNESS_KEYS]
         for witness in trust.witnesses_of(region):
@@ -69,7 +70,7 @@ class WitnessService:
         return cls(
             home,
             witness.name,
-            trust,
+            in_force,
             Witness(witness.name, keys, watched_logs(trust, region), store),
             Alarms(home.path / "alarms", Path(home.path.parent) / "run"),
         )
@@ -84,7 +85,7 @@ class WitnessService:
             write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
 
         dialler = Dialler(
-            self.home, self.home.identity, lambda: self.trust, on_change, witness=self.name
+            self.home, self.home.identity, self.in_force, on_change, witness=self.name
         )
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -93,6 +94,7 @@ class WitnessService:
         tasks = {
             asyncio.create_task(dialler.run(self._use)),
             asyncio.create_task(self._tell()),
+            asyncio.create_task(self.in_force.keep_looking()),
             asyncio.create_task(stop.wait()),
         }
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -106,6 +108,8 @@ class WitnessService:
                 status, body = await asyncio.to_thread(self._answer, frame.witness_ask.request)
                 reply = broker_pb2.WitnessReply(status=status, body=body)
                 await stream.write(broker_pb2.NodeFrame(call=frame.call, witness_reply=reply))
+            elif frame.WhichOneof("body") == "revocations":
+                self.in_force.take(frame.revocations.lists)
             elif frame.WhichOneof("body") == "ping":
                 await stream.write(broker_pb2.NodeFrame(pong=broker_pb2.Pong()))
 

@@ -24,7 +24,7 @@ from dataspace.identity.envelopes import seal
 from dataspace.identity.names import ActorUri
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
-from node.gatekeeper import Cancellation
+from node.gatekeeper import Cancellation, now_ms
 from node.service import Node
 from tests.attacks.forgery import (
     COUNT,
@@ -35,6 +35,7 @@ from tests.attacks.forgery import (
     speak_for,
 )
 from tests.federation.copies import still_copy
+from tests.revocations import fresh_lists
 from tests.spaces import Space
 
 
@@ -47,6 +48,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
 @pytest.fixture(scope="module")
 def node(space: Space) -> Iterator[Node]:
     node = Node.open(PartyHome(space.home / "macao"))
+    node.in_force.take(fresh_lists(space.home, now_ms()))
     yield node
     node.close()
 
@@ -181,5 +183,6 @@ def test_a_replay_is_refused_by_a_node_that_was_opened_anew(space: Space, tmp_pa
     envelope = asker.seal(make_request())
     for expected in ("released", "refused replay"):
         node = Node.open(PartyHome(home))
+        node.in_force.take(fresh_lists(space.home, now_ms()))
         assert answer(node, envelope) == expected
         node.close()

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
 PATIENTS = 500
 WITNESSES = tuple(f"{region}-witness" for region in REGIONS)
+SIGNERS = tuple(f"{region}-revocation" for region in REGIONS)
 QUESTION = "SELECT region, count(*) AS n FROM patients GROUP BY region ORDER BY region"
 
 
@@ -23,7 +24,7 @@ def project(image: str) -> Iterator[Project]:
     """The file, brought up once; skips where there is no Compose."""
     try:
         with project_up(image, PATIENTS) as project:
-            project.await_healthy("broker", *REGIONS, *WITNESSES)
+            project.await_healthy("broker", *REGIONS, *WITNESSES, *SIGNERS)
             yield project
     except NoCompose as reason:
         pytest.skip(str(reason))

@@ -30,11 +30,12 @@ from dataspace.query.tree import Query
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from node.catalogue import Catalogue, Published
-from node.gatekeeper import Cancellation, Gatekeeper
+from node.gatekeeper import Cancellation, Gatekeeper, now_ms
 from node.service import Node
 from node.warehouse.engine import Engine, Limits
 from tests.attacks.forgery import Asker, make_request
 from tests.federation.copies import still_copy
+from tests.revocations import fresh_lists
 
 # What only one subject has. No attack writes any of it but a fragment.
 PERSON, WARD, NOTE, KIND = "pid-9184-wren", "Quixotry", "marmalade-77", "rarest"
@@ -183,6 +184,7 @@ def planted_world(folder: Path) -> Iterator[World]:
     """A world in that folder."""
     space = still_copy(folder)
     node = Node.open(PartyHome(space.home / "macao"))
+    node.in_force.take(fresh_lists(space.home, now_ms()))
     file = folder / "planted.duckdb"
     _fill(file)
     seen = Seen()

@@ -16,6 +16,7 @@ from dataspace.query.parse import parse_query
 from dataspace.query.product_file import parse_product
 from dataspace.v1.catalogue_pb2 import ProductOffer
 from dataspace.v1.envelope_pb2 import Envelope
+from tests.revocations import current_trust
 
 TRIAL = """
 product: trial
@@ -59,7 +60,7 @@ def regions_of(offers: Offers, product: str) -> set[str]:
 
 
 def test_a_refused_load_leaves_the_regions_offers_in_force(home: Path, tmp_path: Path) -> None:
-    trust = PartyHome(home / "broker").trust(now_ms())
+    trust = current_trust(home, now_ms())
     offers = Offers(tmp_path, trust, now_ms())
     for region in ("hongkong", "macao"):
         assert not offers.replace(region, [offer(home, region, TRIAL)], trust, now_ms())
@@ -74,7 +75,7 @@ def test_a_refused_load_leaves_the_regions_offers_in_force(home: Path, tmp_path:
 
 
 def test_a_node_that_attaches_brings_what_fits_the_space(home: Path, tmp_path: Path) -> None:
-    trust = PartyHome(home / "broker").trust(now_ms())
+    trust = current_trust(home, now_ms())
     offers = Offers(tmp_path, trust, now_ms())
     assert not offers.replace("hongkong", [offer(home, "hongkong", TRIAL)], trust, now_ms())
     brought = [offer(home, "macao", VISITS), offer(home, "macao", OTHER_TYPE)]

@@ -26,6 +26,7 @@ from dataspace.evidence.requests import Asked, access_requests, open_request, re
 from dataspace.evidence.verification import verify_evidence
 from dataspace.identity.envelopes import SigningIdentity, seal
 from dataspace.identity.names import REGIONS
+from dataspace.identity.revocation import accept_list, seal_revocation_list
 from dataspace.identity.trustlist import TrustList, accept_chain
 from dataspace.policy.decisions import Decision, decide
 from dataspace.policy.rules import PolicySet, load
@@ -36,7 +37,7 @@ from dataspace.query.product import catalogue_digest
 from dataspace.v1 import catalogue_pb2, evidence_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope, Freshness
 from tests.unit.evidence.witnesses import cosign, quorum
-from tests.unit.identity.world import NOW_MS, Space, make_signing, make_space
+from tests.unit.identity.world import NOW_MS, Space, make_signing, make_space, spki
 from tests.unit.query.samples import offer
 
 OWNERS = ("broker", *REGIONS)
@@ -77,18 +78,26 @@ class World:
     policy_files: Mapping[str, bytes] = field(default_factory=lambda: POLICIES)
     twist: Callable[[str, query_pb2.Partial], None] = lambda _region, _partial: None
     defiant: str = ""  # a region that releases whatever its rules say
+    signers: dict[str, SigningIdentity] = field(default_factory=dict)
+    lists: list[Envelope] = field(default_factory=list)  # that every owner kept
 
     @property
     def pinned(self) -> Pinned:
         return Pinned(hashlib.sha256(self.trust_lists[0].payload).digest())
 
 
-def make_world(folder: Path, **changes: Any) -> World:
-    """A fresh space; `changes` are fields of its trust list."""
+def make_world(folder: Path, *, revoking: bool = False, **changes: Any) -> World:
+    """A fresh space; `changes` are fields of its trust list. With `revoking` it names
+    revocation signers, and there are lists of theirs that revoke nobody."""
     space = make_space()
+    signers = {}
     parties = {}
     wire = space.list(**changes)
     del wire.logs[:]
+    for region in REGIONS if revoking else ():
+        uri = f"gba://{region}/h1/revocation/r-1"
+        signers[region] = make_signing(space.members[region], uri)
+        wire.revocation_signers.add(uri=uri, public_key=spki(signers[region].private_key))
     for owner in OWNERS:
         region = "hongkong" if owner == "broker" else owner
         uri = f"gba://{region}/h1/{'broker/main' if owner == 'broker' else 'node/node-1'}"
@@ -102,7 +111,12 @@ def make_world(folder: Path, **changes: Any) -> World:
     trust_list = space.seal(wire, "hongkong-1", "macao-1")
     trust = accept_chain([trust_list], hashlib.sha256(trust_list.payload).digest(), NOW_MS)
     offers = {region: _offer_of(space, region) for region in REGIONS}
-    return World(space, parties, [trust_list], trust, space.actor(), offers)
+    lists = [seal_revocation_list(each, "test", 1, NOW_MS, []) for each in signers.values()]
+    for each in lists:
+        trust = accept_list(trust, each, NOW_MS)
+    made = World(space, parties, [trust_list], trust, space.actor(), offers)
+    made.signers, made.lists = signers, lists
+    return made
 
 
 def _offer_of(space: Space, region: str) -> Envelope:
@@ -214,7 +228,7 @@ def release(
 def part(world: World, owner: str, indexes: list[int]) -> evidence_pb2.EvidencePart:
     """What an owner hands over: its entries under its cosigned checkpoint, and what it keeps."""
     recorder = world.parties[owner].recorder
-    made = evidence_pb2.EvidencePart(region=owner)
+    made = evidence_pb2.EvidencePart(region=owner, revocation_lists=world.lists)
     others = [each for each in REGIONS if each != owner][:2]
     note = cosign(recorder.log.checkpoint_text, others, SEEN_MS)
     for index in indexes:

@@ -405,10 +405,31 @@ def _region_gone(wire: trust_pb2.TrustList) -> None:
     del wire.regions[2], wire.logs[2]
 
 
+def _profile(wire: trust_pb2.TrustList) -> None:
+    wire.regions[2].profiles.add(profile="medico", role="clinician", assurance=3)
+
+
+def _signers(wire: trust_pb2.TrustList) -> None:
+    for region in REGIONS:
+        signer = f"gba://{region}/h1/revocation/r-1"
+        wire.revocation_signers.add(uri=signer, public_key=spki(generate("ed25519")))
+
+
+def test_every_region_agrees_to_begin_with_revocation_lists(space: Space) -> None:
+    wire = following(space, first(space))
+    _signers(wire)
+    refusal(Unverified, "trust-list-own-signature", accept, space, wire, "macao-1", "hongkong-1")
+    every = ("guangzhou-1", "hongkong-1", "macao-2")
+    assert len(accept(space, wire, *every).revocation_signers) == 3
+
+
 @pytest.mark.parametrize(
     "change",
-    [_new_root, _more_roots, _new_key, _fewer_keys, _new_log_key, _log_given_away, _region_gone],
-)
+    [
+        _new_root, _more_roots, _new_key, _fewer_keys, _new_log_key, _log_given_away, _region_gone,
+        _profile,
+    ],
+)  # fmt: skip
 def test_what_is_a_regions_own_changes_only_with_its_signature(
     space: Space, change: Callable[[trust_pb2.TrustList], None]
 ) -> None:

@@ -83,6 +83,7 @@ def make_signing(
     algorithm: str = ECDSA_P256,
     not_before: datetime = BEGIN,
     not_after: datetime = END,
+    profile: str = "",
 ) -> SigningIdentity:
     key: Any = generate(algorithm)
     actor = ActorUri.parse(uri)
@@ -94,6 +95,7 @@ def make_signing(
         not_before=not_before,
         not_after=not_after,
         serial=next(_serials),
+        profile=profile,
     )
     return SigningIdentity(actor, key, (der(leaf), der(authority.certificate)))
 
