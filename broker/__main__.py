@@ -19,10 +19,12 @@ from broker.federation import Federation, now_ms
 from broker.mirrors import Mirror
 from broker.offers import Offers
 from broker.publishing import HttpServer, public_logs
-from broker.relaying import Relay
+from broker.relaying import Relay, carried_kind
 from broker.service import BrokerService
 from broker.witnesses import Witnesses
 from broker.witnessing import Witnessing
+from dataspace.agreement_files import FOLDER as AGREEMENTS
+from dataspace.agreement_files import FileShelf
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
@@ -30,18 +32,23 @@ from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
 from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
 from dataspace.errors import DataspaceError, Malformed, Unavailable
+from dataspace.evidence.agreeing import Registry
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
 from dataspace.home import PartyHome
+from dataspace.identity.dsse import payload_type_of
 from dataspace.identity.keystore import load_private_key
 from dataspace.identity.trusted import BROKER
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import configure_logs, die, write_state
 from dataspace.record_room import RecordRoom
 from dataspace.v1 import broker_pb2_grpc
+from dataspace.v1.agreement_pb2 import AgreementStep
+from dataspace.v1.consent_pb2 import ConsentRequest
+from dataspace.v1.emergency_pb2 import ReviewRequest
 
 _LOG = structlog.get_logger("broker")
 
@@ -108,6 +115,15 @@ def _on_refusal(witness: str, status: int) -> None:
     _LOG.warning("witness.refused", witness=witness, status=status)
 
 
+def open_agreements(home: PartyHome, federation: Federation) -> Registry:
+    """The agreements that the broker carried: nodes that were away get them at attach."""
+    shelf = FileShelf(home.folder(AGREEMENTS))
+    record = federation.recorder.record
+    agreements = Registry(BROKER, shelf, lambda: federation.trust, record)
+    federation.agreement_state = agreements.agreement_state
+    return agreements
+
+
 def serve_logs(
     home: PartyHome, federation: Federation, witnessing: Witnessing
 ) -> HttpServer | None:
@@ -126,6 +142,7 @@ async def serve(home: PartyHome) -> None:
     write_state(run_folder, stage="starting")
     federation = open_federation(home)
     witnessing = open_witnessing(home, federation)
+    agreements = open_agreements(home, federation)
     room = RecordRoom.open(
         home,
         federation.recorder,
@@ -134,11 +151,19 @@ async def serve(home: PartyHome) -> None:
         claim=lambda _key, _expires_ms, _now_ms: None,
         others=(
             keeper_of(BROKER, federation.recorder, federation.cosigned, federation.archive).kind(),
+            *agreements.kinds(),
+            carried_kind("consent", ConsentRequest),
+            carried_kind("review", ReviewRequest),
         ),
     )
-    relay = Relay(room.desk, federation.attached, room.kinds)
+    relay = Relay(
+        room.desk,
+        federation.attached,
+        room.kinds,
+        {payload_type_of(AgreementStep): agreements.carry},
+    )
     admission = Admission(home.config.waiting_queries, time.monotonic)
-    service = BrokerService(federation, admission, witnessing, relay)
+    service = BrokerService(federation, admission, witnessing, relay, agreements)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = grpc.aio.server(options=_OPTIONS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated

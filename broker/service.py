@@ -22,6 +22,7 @@ from broker.relaying import Relay
 from broker.witnesses import AttachedWitness, Witnesses
 from broker.witnessing import Witnessing
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
+from dataspace.evidence.agreeing import Registry
 from dataspace.identity.chains import VerifiedSigner, verify_tls_peer
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import check_freshness
@@ -57,6 +58,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     admission: Admission
     witnessing: Witnessing
     relay: Relay
+    agreements: Registry
     _notes: dict[bytes, list[catalogue_pb2.RuleNote]] = field(default_factory=dict)
 
     @property
@@ -257,6 +259,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             return AttachedWitness(hello.witness, uri.region), welcome
         welcome.rejected.extend(self.offers.replace(uri.region, hello.offers, trust, moment))
         welcome.mirrored_size = self.witnessing.mirrors[uri.region].size
+        welcome.agreements.extend(self.agreements.of_region(uri.region))
         return AttachedNode(uri.region, str(uri)), welcome
 
     async def _exchange(

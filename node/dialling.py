@@ -48,6 +48,8 @@ class Dialler:
     trust: Callable[[], TrustList]
     on_change: Callable[[bool, str], None]
     witness: str = ""  # its name, where a witness dials
+    # What a party takes in of the welcome before it counts as attached and answers anything.
+    take: Callable[[broker_pb2.Welcome], None] = lambda _welcome: None
 
     async def run(self, use: Use, offers: Callable[[], Sequence[Envelope]] = tuple) -> None:
         """Attach, `use` the stream until it ends, and attach again, until cancelled."""
@@ -86,6 +88,7 @@ class Dialler:
                 self._shake_hands(stream, list(offers())), HANDSHAKE_SECONDS
             )
             self._check_broker(welcome)
+            await asyncio.to_thread(self.take, welcome)
             was_attached.set()
             self.on_change(True, "")
             await use(stream, welcome)

@@ -31,6 +31,7 @@ from node import admin
 from node.attachment import Attachment
 from node.catalogue import open_catalogue
 from node.gatekeeper import Gatekeeper, now_ms
+from node.governance import Governance
 from node.ledger import Ledger
 from node.warehouse.engine import Limits
 from node.warehouse.generations import Generation, Generations
@@ -49,6 +50,7 @@ class Node:
     generations: Generations
     limits: Limits
     cosigned: CosignedStore
+    governance: Governance
 
     @classmethod
     def open(cls, home: PartyHome) -> Node:
@@ -77,15 +79,20 @@ class Node:
             archive=Archive(home.folder("archive")),
         )
         cosigned = CosignedStore(home.folder("cosigned"), log.cosigned_text)
+        governance = Governance.open(home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust)
+        gatekeeper.agreement_state = governance.agreements.agreement_state
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
             gatekeeper.trust,
             claim=gatekeeper.ledger.claim,
             products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
-            others=(keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),),
+            others=(
+                keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),
+                *governance.kinds(),
+            ),
         )
-        return cls(home, gatekeeper, room, generations, limits, cosigned)
+        return cls(home, gatekeeper, room, generations, limits, cosigned, governance)
 
     async def run(self) -> None:
         """Serve until a signal."""
@@ -103,7 +110,9 @@ class Node:
         grace = self.home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
         handlers = self.room.handlers()
-        attachment = Attachment(self.home, self.gatekeeper, witnessing, on_change, handlers)
+        attachment = Attachment(
+            self.home, self.gatekeeper, witnessing, on_change, handlers, self.governance.take
+        )
         local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
         task = asyncio.create_task(attachment.run())
         cosigning = asyncio.create_task(cosigner.run())
