@@ -8,14 +8,17 @@ import typer
 
 from dataspace import __version__
 from dataspace.cli import (
+    agreements,
     asking,
     audit,
     auditing,
+    consents,
     erasing,
     evidence,
     foreign_logs,
     node,
     reconciling,
+    reviews,
     space,
     subjects,
     trust,
@@ -43,6 +46,10 @@ app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)
 audit.app.command("proof")(foreign_logs.proof)
 audit.app.command("check-proof")(foreign_logs.check_proof)
+app.add_typer(agreements.app, name="agreement")
+app.add_typer(consents.app, name="consent")
+audit.app.command("reviews")(reviews.reviews)
+audit.app.command("review")(reviews.review)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)
