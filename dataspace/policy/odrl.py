@@ -98,7 +98,9 @@ def statistics_offer(region: str, product: str, purposes: Iterable[str]) -> Json
     offer: Json = {"@id": f"urn:gba:offer:{region}:{product}:statistics", "@type": "Offer"}
     if not named:
         return offer | {"prohibition": [{"action": "use"}]}
-    return offer | {"permission": [{"action": "aggregate", "constraint": [_purposes(named)]}]}
+    statistics = _constraint(f"{PROFILE}:answer", "eq", "statistics")
+    permission = {"action": "use", "constraint": [_purposes(named), statistics]}
+    return offer | {"profile": PROFILE, "permission": [permission]}
 
 
 def dataset_id(region: str, product: str) -> str:

@@ -22,8 +22,8 @@ from dataspace.policy.agreements import (
 )
 from dataspace.v1.agreement_pb2 import AgreementStep
 from dataspace.v1.envelope_pb2 import Envelope
-from tests.unit.identity.world import signed_bytes
-from tests.unit.policy.agreed import DAY, NOW_MS, operators, terms
+from tests.unit.identity.world import NOW_MS, signed_bytes
+from tests.unit.policy.agreed import DAY, operators, terms
 
 TEN_MINUTES = 600_000
 

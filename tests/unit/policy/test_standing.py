@@ -9,7 +9,8 @@ import pytest
 
 from dataspace.policy.requests import AccessRequest
 from dataspace.policy.standing import Held, overlap, standing
-from tests.unit.policy.agreed import DAY, NOW_MS, operators, terms
+from tests.unit.identity.world import NOW_MS
+from tests.unit.policy.agreed import DAY, operators, terms
 from tests.unit.policy.samples import statistics
 
 ASKED = statistics(at_ms=NOW_MS, actor_member="hospital")
@@ -99,7 +100,7 @@ def test_of_overlapping_agreements_the_narrower_wins() -> None:
     assert set(stands.ids) == {wide.id, narrow.id}
     assert stands.narrowed is not None
     assert stands.narrowed.retention_days == 3
-    assert stands.narrowed.columns == {"patients.age"}
+    assert stands.narrowed.columns == frozenset({"patients.age"})
     # The narrower names a member: it says nothing of another.
     assert state(wide, narrow, actor_member="university", columns=frozenset({"sex"})) == "valid"
 

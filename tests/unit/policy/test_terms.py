@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from dataspace.errors import Malformed
 from dataspace.policy.requests import PURPOSES
 from dataspace.policy.terms import Terms, party_covers
-from tests.unit.policy.agreed import NOW_MS, terms
+from tests.unit.identity.world import NOW_MS
+from tests.unit.policy.agreed import terms
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True)
 
