@@ -22,6 +22,7 @@ from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.home import PartyHome
+from dataspace.identity.dsse import parse_envelope
 from dataspace.identity.keystore import load_private_key
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import write_state
@@ -145,6 +146,8 @@ class Node:
                 return await asyncio.to_thread(self._alarm, request.get("alarm"))
             case "audit":
                 return await asyncio.to_thread(self._look, str(request.get("request")))
+            case "answer":
+                return await asyncio.to_thread(self._answer, str(request.get("envelope")))
             case "erase":
                 return await asyncio.to_thread(self._erase, request)
             case "publish":
@@ -170,6 +173,17 @@ class Node:
             raise Malformed("send an AuditRequest in base64", code="admin") from None
         answer = self.room.look_locally(asked)
         return {"answer": base64.b64encode(answer.SerializeToString()).decode()}
+
+    def _answer(self, encoded: str) -> dict[str, Any]:
+        """A signed request without the broker: {"do": "answer", "envelope": base64}."""
+        try:
+            envelope = parse_envelope(base64.b64decode(encoded, validate=True))
+        except ValueError:
+            raise Malformed("send an envelope in base64", code="admin") from None
+        handler = self.room.handlers().get(envelope.payload_type)
+        if handler is None:
+            raise Malformed("the desk answers no request of this kind", code="wrong-payload-type")
+        return {"answer": base64.b64encode(handler(envelope).SerializeToString()).decode()}
 
     def _erase(self, request: dict[str, Any]) -> dict[str, Any]:
         """{"do": "erase", "before_ms": …} or {"do": "erase", "entry": …}."""

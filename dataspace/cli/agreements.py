@@ -11,26 +11,12 @@ from dataspace.cli.agreements_shown import as_json, print_agreement, print_agree
 from dataspace.cli.auditing import moment
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import print_json
-from dataspace.client.agreeing import (
-    Signed,
-    agreement_at,
-    agreements_at,
-)
-from dataspace.client.agreeing import (
-    accept as accept_agreement,
-)
-from dataspace.client.agreeing import (
-    counter as counter_agreement,
-)
-from dataspace.client.agreeing import (
-    propose as propose_agreement,
-)
-from dataspace.client.agreeing import (
-    revoke as revoke_agreement,
-)
+from dataspace.client import agreeing
+from dataspace.client.agreeing import Asks, Signed, agreement_at, agreements_at
 from dataspace.client.homes import actor_home
+from dataspace.client.local_asking import LocalNode
 from dataspace.client.session import Session, now_ms
-from dataspace.errors import Malformed
+from dataspace.errors import Malformed, Unavailable
 from dataspace.home import PartyHome
 from dataspace.policy.agreements import Agreement
 from dataspace.policy.odrl import (
@@ -93,7 +79,7 @@ def propose(
     terms = Terms.of(beginning | given)
     operator = actor_home(home, actor)
     with Session(operator) as session:
-        _tell(session, operator, propose_agreement(session, operator.uri, terms), format_)
+        _tell(session, operator, agreeing.propose(session, operator.uri, terms), format_)
 
 
 @app.command()
@@ -113,7 +99,7 @@ def counter(
     with Session(operator) as session:
         held = agreement_at(session, operator.uri.region, agreement)
         terms = Terms.of(held.agreement.terms.model_dump(mode="json") | given)
-        signed = counter_agreement(session, operator.uri, held.agreement, terms)
+        signed = agreeing.counter(session, operator.uri, held.agreement, terms)
         _tell(session, operator, signed, format_)
 
 
@@ -127,7 +113,7 @@ def accept(
     operator = actor_home(home, actor)
     with Session(operator) as session:
         held = agreement_at(session, operator.uri.region, agreement)
-        signed = accept_agreement(session, operator.uri, held.agreement)
+        signed = agreeing.accept(session, operator.uri, held.agreement)
         _tell(session, operator, signed, format_)
 
 
@@ -138,12 +124,23 @@ def revoke(
     reason: Annotated[str, typer.Option("--reason", help="in a few words")] = "revoked",
     home: HomeOption = None, actor: ActorOption = None, format_: FormatOption = Format.TABLE,
 ) -> None:  # fmt: skip
-    """End an agreement, for good and at once, as either party."""
+    """End an agreement, for good and at once, as either party.
+
+    While the broker cannot be reached your own node ends it; revoke it again afterwards, so
+    that the other party hears of it.
+    """
     operator = actor_home(home, actor)
     with Session(operator) as session:
-        held = agreement_at(session, operator.uri.region, agreement)
-        signed = revoke_agreement(session, operator.uri, held.agreement, reason)
-        _tell(session, operator, signed, format_)
+        try:
+            held = agreement_at(session, operator.uri.region, agreement)
+            signed = agreeing.revoke(session, operator.uri, held.agreement, reason)
+        except Unavailable:
+            node = LocalNode(operator)
+            held = agreement_at(node, operator.uri.region, agreement)
+            signed = agreeing.revoke(node, operator.uri, held.agreement, reason)
+            _tell(node, operator, signed, format_, by_broker=False)
+        else:
+            _tell(session, operator, signed, format_)
 
 
 @app.command()
@@ -259,7 +256,9 @@ def _given(
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _tell(session: Session, operator: PartyHome, signed: Signed, format_: Format) -> None:
+def _tell(
+    session: Asks, operator: PartyHome, signed: Signed, format_: Format, *, by_broker: bool = True
+) -> None:
     others = [
         each for each in agreements_at(session, operator.uri.region)
         if each.id != signed.held.id
@@ -268,4 +267,4 @@ def _tell(session: Session, operator: PartyHome, signed: Signed, format_: Format
     if format_ is Format.JSON:
         print_json(as_json(signed.held, now_ms(), others) | {"waiting": signed.waiting})
     else:
-        print_signed(signed, now_ms(), others)
+        print_signed(signed, now_ms(), others, by_broker=by_broker)

@@ -93,11 +93,18 @@ def print_agreement(held: Held, now_ms: int, others: Sequence[Held]) -> None:
             out.print(f"overlaps with {other.id[:_SHORT]}: the narrower of each term counts")
 
 
-def print_signed(signed: Signed, now_ms: int, others: Sequence[Held]) -> None:
+def print_signed(
+    signed: Signed, now_ms: int, others: Sequence[Held], *, by_broker: bool = True
+) -> None:
     """What a step came to."""
     print_agreement(signed.held, now_ms, others)
     for region in signed.waiting:
-        out.print(f"{region} is away: the broker keeps the step for it", style="yellow")
+        told = (
+            f"{region} is away: the broker keeps the step for it"
+            if by_broker
+            else f"{region} has not heard of it: revoke it again once the broker is back"
+        )
+        out.print(told, style="yellow")
 
 
 def _text(value: object) -> str:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+from google.protobuf.message import Message
 
 from dataspace.client.asking import LogAnswer
-from dataspace.client.session import Session, now_ms
+from dataspace.client.session import now_ms
 from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.identity.names import ActorUri
+from dataspace.identity.trustlist import TrustList
 from dataspace.policy.agreements import (
     OFFERED,
     REQUESTED,
@@ -23,6 +27,14 @@ from dataspace.policy.agreements import (
 from dataspace.policy.standing import Held
 from dataspace.policy.terms import Terms
 from dataspace.v1 import agreement_pb2
+
+
+class Asks(Protocol):
+    """A `Session`, or the own node alone (`LocalNode`)."""
+
+    @property
+    def trust(self) -> TrustList: ...
+    def audit(self, request: Message, logs: Sequence[str]) -> tuple[LogAnswer, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -38,12 +50,12 @@ class Signed:
         return [each.log for each in self.answers if each.answer is None]
 
 
-def agreements_at(session: Session, region: str) -> list[Held]:
+def agreements_at(session: Asks, region: str) -> list[Held]:
     """What a region's node holds for the asker's region, verified, by id."""
     return _look(session, region, b"")
 
 
-def agreement_at(session: Session, region: str, name: str) -> Held:
+def agreement_at(session: Asks, region: str, name: str) -> Held:
     """One agreement by its id, or by the beginning of it that no other has."""
     found = [each for each in agreements_at(session, region) if each.id.startswith(name)]
     if len(found) != 1 or len(name) < 4:
@@ -55,7 +67,7 @@ def agreement_at(session: Session, region: str, name: str) -> Held:
     return found[0]
 
 
-def propose(session: Session, actor: ActorUri, terms: Terms) -> Signed:
+def propose(session: Asks, actor: ActorUri, terms: Terms) -> Signed:
     """Begin an agreement: a request where the actor's region consumes, otherwise an offer."""
     if actor.region not in terms.regions:
         raise Malformed(
@@ -65,14 +77,14 @@ def propose(session: Session, actor: ActorUri, terms: Terms) -> Signed:
     return _send(session, _with_terms(actor, terms), terms.regions)
 
 
-def counter(session: Session, actor: ActorUri, agreement: Agreement, terms: Terms) -> Signed:
+def counter(session: Asks, actor: ActorUri, agreement: Agreement, terms: Terms) -> Signed:
     """Answer with other terms."""
     step = _with_terms(actor, terms)
     step.MergeFrom(_following(agreement))
     return _send(session, step, terms.regions)
 
 
-def accept(session: Session, actor: ActorUri, agreement: Agreement) -> Signed:
+def accept(session: Asks, actor: ActorUri, agreement: Agreement) -> Signed:
     """The next step towards a finalised agreement, where it is the actor's turn."""
     state = agreement.next_state(actor)
     step = _following(agreement)
@@ -82,10 +94,11 @@ def accept(session: Session, actor: ActorUri, agreement: Agreement) -> Signed:
     return _send(session, step, agreement.terms.regions)
 
 
-def revoke(session: Session, actor: ActorUri, agreement: Agreement, reason: str) -> Signed:
-    """End an agreement, for good."""
+def revoke(session: Asks, actor: ActorUri, agreement: Agreement, reason: str) -> Signed:
+    """End an agreement, for good; again where the other party has not heard of the end."""
     agreement.party_of(actor)
-    step = _following(agreement)
+    last = [each for each in agreement.steps if each.state != TERMINATED]
+    step = _following(Agreement(tuple(last)))
     step.state, step.reason = TERMINATED, reason
     step.terms_sha256 = agreement.terms.sha256
     return _send(session, step, agreement.terms.regions)
@@ -104,7 +117,7 @@ def _following(agreement: Agreement) -> agreement_pb2.AgreementStep:
     )
 
 
-def _send(session: Session, step: agreement_pb2.AgreementStep, regions: Sequence[str]) -> Signed:
+def _send(session: Asks, step: agreement_pb2.AgreementStep, regions: Sequence[str]) -> Signed:
     answers = session.audit(step, regions)
     for answer in answers:
         if answer.answer is not None or answer.status == "unverified":
@@ -118,14 +131,14 @@ def _send(session: Session, step: agreement_pb2.AgreementStep, regions: Sequence
     return Signed(found[0], answers)
 
 
-def _look(session: Session, region: str, agreement: bytes) -> list[Held]:
+def _look(session: Asks, region: str, agreement: bytes) -> list[Held]:
     request = agreement_pb2.AgreementRequest(agreement=agreement)
     (answer,) = session.audit(request, [region])
     answer.require()
     return _held(session, answer)
 
 
-def _held(session: Session, answer: LogAnswer) -> list[Held]:
+def _held(session: Asks, answer: LogAnswer) -> list[Held]:
     """What a node's signed answer shows, every chain verified."""
     if answer.answer is None:
         return []
@@ -135,7 +148,7 @@ def _held(session: Session, answer: LogAnswer) -> list[Held]:
     return [_read(session, answer.log, each) for each in body.held]
 
 
-def _read(session: Session, region: str, shown: agreement_pb2.AgreementHeld) -> Held:
+def _read(session: Asks, region: str, shown: agreement_pb2.AgreementHeld) -> Held:
     times = list(shown.received_ms)
     if any(at > now_ms() + 60_000 for at in times):
         raise Unverified(f"{region} shows steps from the future; check its clock",

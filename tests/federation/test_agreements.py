@@ -155,6 +155,26 @@ def test_a_node_that_was_away_knows_of_a_revocation_before_it_answers(space: Spa
     assert time.monotonic() - began < SECONDS
 
 
+def test_an_agreement_is_ended_without_the_broker_and_the_other_learns_later(
+    space: Space,
+) -> None:
+    name = finalised(space)
+    stop(space, "broker")
+    try:
+        ran = agreement(space, "revoke", name, region="hongkong")
+        assert ran.code == 0, ran.err
+        assert (ran.json["state"], ran.json["waiting"]) == ("terminated", ["macao"])
+    finally:
+        start_party(space.home, "broker")
+        # Nodes dial again after a pause that grows to five seconds.
+        back = lambda: standing_at(space, "hongkong", name) == "terminated"  # noqa: E731
+        await_true(back, "not attached again", 60)
+        await_true(lambda: bool(standing_at(space, "macao", name)), "not attached again", 60)
+    assert standing_at(space, "macao", name) == "in force"
+    assert agreement(space, "revoke", name, region="hongkong").code == 0
+    assert standing_at(space, "macao", name) == "terminated"
+
+
 def test_a_revoked_agreement_is_expired_at_the_gate_and_aggregates_go_on(space: Space) -> None:
     with connect(space.home, "guangzhou/operator") as session:
         home = PartyHome(space.home / "guangzhou" / "operator")
