@@ -173,6 +173,14 @@ def test_a_step_of_another_agreement_does_not_follow() -> None:
     assert caught.value.code == "agreement-chain"
 
 
+def test_a_step_that_names_another_agreement_does_not_follow() -> None:
+    them = operators()
+    asked = them.agreement("requested")
+    with pytest.raises(Unverified) as caught:
+        asked.extended(them.step("agreed", "guangzhou", asked, agreement=bytes(32)))
+    assert caught.value.code == "agreement-chain"
+
+
 @pytest.mark.parametrize(
     ("state", "changed"),
     [
