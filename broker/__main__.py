@@ -19,11 +19,13 @@ from broker.federation import Federation, now_ms
 from broker.mirrors import Mirror
 from broker.offers import Offers
 from broker.publishing import HttpServer, public_logs
-from broker.relaying import Relay
+from broker.relaying import Relay, carried_kind
 from broker.service import BrokerService
 from broker.standing import Standing
 from broker.witnesses import Witnesses
 from broker.witnessing import Witnessing
+from dataspace.agreement_files import FOLDER as AGREEMENTS
+from dataspace.agreement_files import FileShelf
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
@@ -31,12 +33,14 @@ from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
 from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
 from dataspace.errors import DataspaceError, Malformed, Unavailable
+from dataspace.evidence.agreeing import Registry
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
 from dataspace.home import PartyHome
+from dataspace.identity.dsse import payload_type_of
 from dataspace.identity.keystore import load_private_key
 from dataspace.identity.trusted import BROKER
 from dataspace.in_force import InForce
@@ -45,6 +49,9 @@ from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import configure_logs, die, write_state
 from dataspace.record_room import RecordRoom
 from dataspace.v1 import broker_pb2_grpc
+from dataspace.v1.agreement_pb2 import AgreementStep
+from dataspace.v1.consent_pb2 import ConsentRequest
+from dataspace.v1.emergency_pb2 import ReviewRequest
 
 _LOG = structlog.get_logger("broker")
 
@@ -116,6 +123,15 @@ def _on_refusal(witness: str, status: int) -> None:
     _LOG.warning("witness.refused", witness=witness, status=status)
 
 
+def open_agreements(home: PartyHome, federation: Federation) -> Registry:
+    """The agreements that the broker carried: nodes that were away get them at attach."""
+    shelf = FileShelf(home.folder(AGREEMENTS))
+    record = federation.recorder.record
+    agreements = Registry(BROKER, shelf, lambda: federation.trust, record)
+    federation.agreement_state = agreements.agreement_state
+    return agreements
+
+
 def serve_logs(
     home: PartyHome, federation: Federation, witnessing: Witnessing
 ) -> HttpServer | None:
@@ -126,6 +142,25 @@ def serve_logs(
     logs = {owner: (mirror.directory, keys[owner]) for owner, mirror in witnessing.mirrors.items()}
     logs["broker"] = (home.path / "log", keys["broker"])
     return HttpServer(public_logs(logs), home.http_address)
+
+
+def _listening_server(home: PartyHome, service: BrokerService) -> grpc.aio.Server:
+    """The gRPC server, bound and not started yet."""
+    server = grpc.aio.server(options=_OPTIONS)
+    broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
+    broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
+    trust = service.federation.trust
+    roots = [root for group in trust.roots_by_region().values() for root in group]
+    address = home.listen_address
+    try:
+        server.add_secure_port(address, server_credentials(home.tls, roots))
+    except RuntimeError:
+        raise Unavailable(
+            f"the broker cannot listen on {address}: the port is taken or not allowed; "
+            "stop what uses it, or change `broker` in party.toml",
+            code="port-taken",
+        ) from None
+    return server
 
 
 async def serve(home: PartyHome) -> None:
@@ -143,6 +178,7 @@ async def serve(home: PartyHome) -> None:
 
     in_force.watch(renew)
     witnessing = open_witnessing(home, federation, in_force)
+    agreements = open_agreements(home, federation)
     room = RecordRoom.open(
         home,
         federation.recorder,
@@ -151,32 +187,26 @@ async def serve(home: PartyHome) -> None:
         claim=lambda _key, _expires_ms, _now_ms: None,
         others=(
             keeper_of(BROKER, federation.recorder, federation.cosigned, federation.archive).kind(),
+            *agreements.kinds(),
+            carried_kind("consent", ConsentRequest),
+            carried_kind("review", ReviewRequest),
         ),
         archive=federation.archive,
     )
-    relay = Relay(room.desk, federation.attached, room.kinds)
+    carried = {payload_type_of(AgreementStep): agreements.carry}
+    relay = Relay(room.desk, federation.attached, room.kinds, carried)
     admission = Admission(home.config.waiting_queries, time.monotonic)
-    service = BrokerService(federation, admission, witnessing, relay, standing)
+    service = BrokerService(federation, admission, witnessing, relay, standing, agreements)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
-    server = grpc.aio.server(options=_OPTIONS)
-    broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
-    broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
-    roots = [root for group in federation.trust.roots_by_region().values() for root in group]
-    address = home.listen_address
-    try:
-        server.add_secure_port(address, server_credentials(home.tls, roots))
-    except RuntimeError:
-        raise Unavailable(
-            f"the broker cannot listen on {address}: the port is taken or not allowed; "
-            "stop what uses it, or change `broker` in party.toml",
-            code="port-taken",
-        ) from None
+    server = _listening_server(home, service)
     watch = PolicyWatch(federation.policies, federation.recorder, now_ms)
     watch.begin()  # before anything is decided
     await server.start()
     public = serve_logs(home, federation, witnessing)
     cosigning = asyncio.create_task(witnessing.cosigner.run())
-    write_state(run_folder, stage="serving", address=address, http=home.http_address)
+    write_state(
+        run_folder, stage="serving", address=home.listen_address, http=home.http_address
+    )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -33,6 +33,7 @@ from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import decide
 from dataspace.policy.requests import AccessRequest
+from dataspace.policy.standing import Ask, Noted, no_agreements
 from dataspace.policy.store import PolicyStore
 from dataspace.query.bind import bind_query
 from dataspace.query.combine import check_fits, combine
@@ -105,6 +106,7 @@ class Federation:
     proofs: Proofs | None = None
     # Raises where the broker's own log has gone without witnesses for too long.
     check_witnessed: Callable[[], None] = lambda: None
+    agreement_state: Ask = no_agreements
     _recording: set[asyncio.Task[query_pb2.Receipt]] = field(default_factory=set)
 
     async def query(
@@ -206,7 +208,8 @@ class Federation:
             if asked.request.explain:
                 return asked, asked.query, offers  # each node says so itself; nothing runs
             raise
-        questions = _questions(asked, query, offers, moment)
+        state = Noted(self.agreement_state)
+        questions = _questions(asked, query, offers, moment, state)
         policies = self.policies.current()
         self.archive.keep_policies(policies)
         decisions = [decide(policies, question) for question in questions]
@@ -217,6 +220,7 @@ class Federation:
             "rules": sorted({rule.id for decision in decisions for rule in decision.rules}),
         }
         body["access_requests"] = [json.loads(question.to_json()) for question in questions]
+        body["agreements"] = state.agreements
         body["decisions"] = [json.loads(decision.to_json()) for decision in decisions]
         for decision in decisions:
             if not asked.request.explain:
@@ -351,14 +355,14 @@ class Federation:
 
 
 def _questions(
-    asked: Asked, query: Query, offers: OffersByRegion, moment: int
+    asked: Asked, query: Query, offers: OffersByRegion, moment: int, state: Noted
 ) -> list[AccessRequest]:
     """What the broker's rules are asked: each product of each region."""
     return [
         question
         for region, own in offers.items()
         for question in access_requests(
-            asked, query, {name: each.offer for name, each in own.items()}, region, moment
+            asked, query, {name: each.offer for name, each in own.items()}, region, moment, state
         )
     ]
 

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from google.protobuf.message import Message
 
 from broker.attached import Attached
 from dataspace.audit.entries import FieldValue
 from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
 from dataspace.evidence.answers import check_answer
-from dataspace.evidence.desk import Desk, RequestKind, open_asked
+from dataspace.evidence.desk import Desk, Made, RequestKind, open_asked
 from dataspace.identity.envelopes import Opened
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trusted import BROKER
@@ -45,6 +46,9 @@ class Relay:
     desk: Desk
     attached: Attached
     kinds: Mapping[str, RequestKind]
+    # What the broker keeps of a request before it forwards it, by payload type; raises what it
+    # does not forward.
+    carried: Mapping[str, Callable[[Opened[Any], int], None]] = field(default_factory=dict)
 
     async def ask(
         self, envelope: Envelope, peer: ActorUri, seconds: float
@@ -99,6 +103,8 @@ class Relay:
                 "the request is signed by another than the one who sends it", code="channel-peer"
             )
         facts["audience"] = list(opened.message.freshness.audience)
+        if (keep := self.carried.get(envelope.payload_type)) is not None:
+            keep(opened, moment)
         return opened
 
     async def _ask_self(self, kind: RequestKind, opened: Opened[Any], envelope: Envelope) -> _Heard:
@@ -149,6 +155,15 @@ class Relay:
         await asyncio.to_thread(
             self.desk.recorder.record, kind, self.desk.now_ms(), facts, context or None
         )
+
+
+def carried_kind(name: str, message_class: type[Message]) -> RequestKind:
+    """A kind of request that the broker carries to nodes and does not answer itself."""
+
+    def answer(_opened: Opened[Any], _now_ms: int) -> Made:
+        raise Malformed("only a region's node answers this", code="audience")
+
+    return RequestKind(name, message_class, answer)
 
 
 def _status(error: DataspaceError) -> query_pb2.ErrorStatus:

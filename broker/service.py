@@ -24,6 +24,7 @@ from broker.standing import Standing, Stream
 from broker.witnesses import AttachedWitness, Witnesses
 from broker.witnessing import Witnessing
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
+from dataspace.evidence.agreeing import Registry
 from dataspace.identity.chains import VerifiedSigner, verify_tls_peer
 from dataspace.identity.envelopes import check_signer, open_envelope, seal
 from dataspace.identity.freshness import check_freshness
@@ -68,6 +69,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     witnessing: Witnessing
     relay: Relay
     standing: Standing
+    agreements: Registry
     _notes: dict[bytes, list[catalogue_pb2.RuleNote]] = field(default_factory=dict)
 
     @property
@@ -216,6 +218,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                     str(uri), uri.region, uri.member, uri.role, "aggregate", each.offer.product,
                     each.region, purpose, "", frozenset(), frozenset(), each.region, uri.region,
                     "AGGREGATE", "absent", "absent", False, moment,
+                    assurance=peer.assurance,
                 )  # fmt: skip
                 decision = decide(policies, question)
                 notes.append(
@@ -316,6 +319,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             return AttachedWitness(hello.witness, uri.region), welcome
         welcome.rejected.extend(self.offers.replace(uri.region, hello.offers, trust, moment))
         welcome.mirrored_size = self.witnessing.mirrors[uri.region].size
+        welcome.agreements.extend(self.agreements.of_region(uri.region))
         return AttachedNode(uri.region, str(uri)), welcome
 
     async def _exchange(

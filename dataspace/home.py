@@ -64,6 +64,7 @@ class PartyConfig(BaseModel):
     running_queries: int = 4
     waiting_queries: int = 64
     witness_grace_seconds: float = 4 * 3600.0  # what a log's owner goes on for uncosigned
+    review_days: int = Field(default=7, ge=1)  # within which emergency access is reviewed
     body_days: int = Field(default=3650, ge=0)  # how long bodies of entries are kept; 0: always
 
 

@@ -45,6 +45,7 @@ class Attachment:
     # By payload type, for what is no query; whatever is not here is the gatekeeper's to answer
     # or to refuse.
     handlers: Mapping[str, Callable[[Envelope], query_pb2.NodeAnswer]] = field(default_factory=dict)
+    take: Callable[[broker_pb2.Welcome], None] = lambda _welcome: None  # see `Dialler`
     attached: asyncio.Event = field(default_factory=asyncio.Event)
     _outbox: Outbox | None = None
     _offers_replies: asyncio.Queue[broker_pb2.OffersReply] = field(default_factory=asyncio.Queue)
@@ -64,7 +65,9 @@ class Attachment:
     async def run(self) -> None:
         """Attach, and attach again, until cancelled."""
         gatekeeper = self.gatekeeper
-        dialler = Dialler(self.home, gatekeeper.identity, self.in_force, self.on_change)
+        dialler = Dialler(
+            self.home, gatekeeper.identity, self.in_force, self.on_change, take=self.take
+        )
         await dialler.run(
             self._use, lambda: [each.offer for each in gatekeeper.catalogue.products.values()]
         )

@@ -48,6 +48,8 @@ class Dialler:
     in_force: InForce
     on_change: Callable[[bool, str], None]
     witness: str = ""  # its name, where a witness dials
+    # What a party takes in of the welcome before it counts as attached and answers anything.
+    take: Callable[[broker_pb2.Welcome], None] = lambda _welcome: None
 
     async def run(self, use: Use, offers: Callable[[], Sequence[Envelope]] = tuple) -> None:
         """Attach, `use` the stream until it ends, and attach again, until cancelled."""
@@ -87,6 +89,7 @@ class Dialler:
             )
             self.in_force.take(welcome.revocations.lists)
             self._check_broker(welcome)
+            await asyncio.to_thread(self.take, welcome)
             was_attached.set()
             self.on_change(True, "")
             await self._while_it_stands(use, stream, welcome)

@@ -27,6 +27,7 @@ from dataspace.identity.envelopes import SigningIdentity, check_signer, seal
 from dataspace.identity.replay import replay_key
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import Decision, decide
+from dataspace.policy.standing import Ask, Noted, no_agreements
 from dataspace.policy.store import PolicyStore
 from dataspace.query.bind import bind_query
 from dataspace.query.combine import key_names, state_names
@@ -114,6 +115,8 @@ class Gatekeeper:
     archive: Archive
     # Raises where this node's log has gone without witnesses for too long.
     check_witnessed: Callable[[], None] = lambda: None
+    # How a question stands under this node's agreements as of now.
+    agreement_state: Ask = no_agreements
 
     def answer(
         self, envelope: Envelope, report: Report, cancellation: Cancellation
@@ -194,7 +197,8 @@ class Gatekeeper:
         if len({product.subject_space for product in products.values()}) > 1:
             raise Malformed("these products do not share their subjects here", code="subject-space")
         query = bind_query(asked.query, *products.values())
-        questions = access_requests(asked, query, products, self.region, moment)
+        state = Noted(self.agreement_state)
+        questions = access_requests(asked, query, products, self.region, moment, state)
         policies = self.policies.current()
         decisions = [decide(policies, question) for question in questions]
         # What the entry names by digest stays here, or nobody could replay the decision.
@@ -212,6 +216,7 @@ class Gatekeeper:
         }
         facts.body |= {
             "access_requests": [json.loads(question.to_json()) for question in questions],
+            "agreements": state.agreements,
             "decisions": [json.loads(each.to_json()) for each in decisions],
         }
         return query, decisions

@@ -7,6 +7,8 @@ whatever would have expired before it, so that a clock set back admits nothing.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import (
@@ -21,11 +23,13 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    make_url,
     select,
     update,
 )
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
 
 from dataspace.errors import Refused, Unavailable
 
@@ -51,8 +55,16 @@ class Ledger:
     """The ledger of one region. Safe for any number of threads."""
 
     def __init__(self, url: str | URL) -> None:
-        self._engine = create_engine(url)
+        parsed = make_url(url)
+        in_memory = parsed.drivername.startswith("sqlite") and not parsed.database
+        # What is in memory is in one connection, whose turn has to be waited for.
+        self._engine = (
+            create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+            if in_memory
+            else create_engine(url)
+        )
         self._turn = threading.Lock()  # waiting here is fair; SQLite's own waiting is not
+        self._reading: AbstractContextManager[object] = self._turn if in_memory else nullcontext()
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _make_durable)
         try:
@@ -75,6 +87,41 @@ class Ledger:
             raise Unavailable("the ledger cannot be opened", code="ledger") from None
         # A path may hold what a URL would read as its own.
         return cls(URL.create("sqlite", database=str(file)))
+
+    @classmethod
+    def in_memory(cls) -> Ledger:
+        """A ledger that forgets everything at its end."""
+        return cls(URL.create("sqlite"))
+
+    def create(self, tables: MetaData) -> None:
+        """Make tables that others keep here, where they are not there yet."""
+        try:
+            tables.create_all(self._engine)
+        except SQLAlchemyError:
+            raise Unavailable("the ledger cannot be opened", code="ledger") from None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read by. Raises `Unavailable` where the ledger cannot tell."""
+        try:
+            with self._reading, self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError:
+            raise Unavailable("the ledger cannot be read", code="ledger") from None
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is durable once it ends, and undone where anything is raised.
+
+        `IntegrityError` passes: it means that another was quicker.
+        """
+        try:
+            with self._turn, self._engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except SQLAlchemyError:
+            raise Unavailable("the ledger cannot be written", code="ledger") from None
 
     def claim(self, replay_key: bytes, expires_ms: int, now_ms: int) -> None:
         """Use a nonce up, durably. Raises `Refused` by rule `replay` or `clock-set-back`.

@@ -22,6 +22,7 @@ from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.home import PartyHome
+from dataspace.identity.dsse import parse_envelope
 from dataspace.identity.keystore import load_private_key
 from dataspace.in_force import InForce
 from dataspace.policy.store import PolicyStore
@@ -33,6 +34,7 @@ from node import admin
 from node.attachment import Attachment
 from node.catalogue import open_catalogue
 from node.gatekeeper import Gatekeeper, now_ms
+from node.governance import Governance
 from node.ledger import Ledger
 from node.warehouse.engine import Limits
 from node.warehouse.generations import Generation, Generations
@@ -52,6 +54,7 @@ class Node:
     generations: Generations
     limits: Limits
     cosigned: CosignedStore
+    governance: Governance
 
     @classmethod
     def open(cls, home: PartyHome) -> Node:
@@ -81,15 +84,20 @@ class Node:
             archive=Archive(home.folder("archive")),
         )
         cosigned = CosignedStore(home.folder("cosigned"), log.cosigned_text)
+        governance = Governance.open(home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust)
+        gatekeeper.agreement_state = governance.agreements.agreement_state
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
             gatekeeper.trust,
             claim=gatekeeper.ledger.claim,
             products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
-            others=(keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),),
+            others=(
+                keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),
+                *governance.kinds(),
+            ),
         )
-        return cls(home, in_force, gatekeeper, room, generations, limits, cosigned)
+        return cls(home, in_force, gatekeeper, room, generations, limits, cosigned, governance)
 
     async def run(self) -> None:
         """Serve until a signal."""
@@ -112,7 +120,13 @@ class Node:
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
         handlers = self.room.handlers()
         attachment = Attachment(
-            self.home, self.gatekeeper, self.in_force, witnessing, on_change, handlers
+            self.home,
+            self.gatekeeper,
+            self.in_force,
+            witnessing,
+            on_change,
+            handlers,
+            self.governance.take,
         )
 
         def renew() -> None:
@@ -165,6 +179,8 @@ class Node:
                 return await asyncio.to_thread(self._alarm, request.get("alarm"))
             case "audit":
                 return await asyncio.to_thread(self._look, str(request.get("request")))
+            case "answer":
+                return await asyncio.to_thread(self._answer, str(request.get("envelope")))
             case "erase":
                 return await asyncio.to_thread(self._erase, request)
             case "publish":
@@ -190,6 +206,17 @@ class Node:
             raise Malformed("send an AuditRequest in base64", code="admin") from None
         answer = self.room.look_locally(asked)
         return {"answer": base64.b64encode(answer.SerializeToString()).decode()}
+
+    def _answer(self, encoded: str) -> dict[str, Any]:
+        """A signed request without the broker: {"do": "answer", "envelope": base64}."""
+        try:
+            envelope = parse_envelope(base64.b64decode(encoded, validate=True))
+        except ValueError:
+            raise Malformed("send an envelope in base64", code="admin") from None
+        handler = self.room.handlers().get(envelope.payload_type)
+        if handler is None:
+            raise Malformed("the desk answers no request of this kind", code="wrong-payload-type")
+        return {"answer": base64.b64encode(handler(envelope).SerializeToString()).decode()}
 
     def _erase(self, request: dict[str, Any]) -> dict[str, Any]:
         """{"do": "erase", "before_ms": …} or {"do": "erase", "entry": …}."""

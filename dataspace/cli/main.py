@@ -8,9 +8,11 @@ import typer
 
 from dataspace import __version__
 from dataspace.cli import (
+    agreements,
     asking,
     audit,
     auditing,
+    consents,
     deciding,
     erasing,
     evidence,
@@ -20,6 +22,7 @@ from dataspace.cli import (
     policies,
     reconciling,
     redeciding,
+    reviews,
     space,
     subjects,
     trust,
@@ -51,6 +54,10 @@ audit.app.command("export")(evidence.export)
 app.add_typer(policies.app, name="policy")
 policies.app.command("explain")(deciding.explain_request)
 policies.app.command("replay")(redeciding.replay)
+app.add_typer(agreements.app, name="agreement")
+app.add_typer(consents.app, name="consent")
+audit.app.command("reviews")(reviews.reviews)
+audit.app.command("review")(reviews.review)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)

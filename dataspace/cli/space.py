@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import typer
 
 from dataspace.cli import supervising
+from dataspace.cli.demo_agreements import make_demo_agreements
 from dataspace.cli.founding import check_free, clear_half_made, found_space, is_space, mark_whole
 from dataspace.cli.loading import Load, load_products
 from dataspace.cli.options import Format, FormatOption, HomeOption, told
@@ -38,16 +39,17 @@ def init(
     ] = False,
 ) -> None:
     """Make a space: a directory for each party with only its own keys, data and trust list."""
-    del no_agreements  # agreements come with the policy work; until then there are none
-    make_space(home, patients=None if empty else patients, seed=seed)
+    make_space(home, patients=None if empty else patients, seed=seed, agreements=not no_agreements)
     out.print(f"space made in {home}; start it with `gba space up {home}`")
 
 
-def make_space(home: Path, *, patients: int | None, seed: int) -> None:
+def make_space(home: Path, *, patients: int | None, seed: int, agreements: bool = True) -> None:
     """Found a space and load its synthetic patients; takes back what it made on failure."""
     check_free(home)
     try:
         found_space(home)
+        if agreements:
+            make_demo_agreements(home)
         if patients is not None:
             with ThreadPoolExecutor(2) as pool:
                 list(pool.map(lambda region: _load_patients(home, region, patients, seed), REGIONS))

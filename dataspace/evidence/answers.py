@@ -17,7 +17,14 @@ from dataspace.identity.envelopes import Opened, open_envelope, payload_type_of
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import TrustList
-from dataspace.v1 import audit_pb2, evidence_pb2, query_pb2
+from dataspace.v1 import (
+    agreement_pb2,
+    audit_pb2,
+    consent_pb2,
+    emergency_pb2,
+    evidence_pb2,
+    query_pb2,
+)
 
 Body = (
     query_pb2.Partial
@@ -25,6 +32,9 @@ Body = (
     | query_pb2.Refusal
     | audit_pb2.AuditAnswer
     | evidence_pb2.EvidencePart
+    | agreement_pb2.AgreementAnswer
+    | consent_pb2.ConsentAnswer
+    | emergency_pb2.ReviewAnswer
 )
 
 # What a node, or the broker for its own log, may sign as an answer, by payload type.
@@ -36,6 +46,9 @@ BODIES: Mapping[str, type[Body]] = {
         query_pb2.Refusal,
         audit_pb2.AuditAnswer,
         evidence_pb2.EvidencePart,
+        agreement_pb2.AgreementAnswer,
+        consent_pb2.ConsentAnswer,
+        emergency_pb2.ReviewAnswer,
     )
 }
 

@@ -36,6 +36,20 @@ class Context:
     logged: Logged
     questions: tuple[AccessRequest, ...]
     decisions: tuple[Mapping[str, Any], ...]
+    agreements: tuple[Sequence[object], ...] = ()  # digests that each question was held against
+
+    def agreement_state(self, question: AccessRequest, at_ms: int) -> str:
+        """What the owner recorded of a question's agreement. A state that is not `absent` names
+        the agreements that gave it; whether they say so is for their own chains to prove."""
+        del at_ms
+        for at, recorded in enumerate(self.questions):
+            place = (recorded.product_region, recorded.product)
+            if place == (question.product_region, question.product):
+                named = self.agreements[at] if at < len(self.agreements) else ()
+                if recorded.agreement != "absent" and not named:
+                    raise _differs(f"{self.owner} recorded no agreement for the state that it used")
+                return recorded.agreement
+        return "absent"
 
     @property
     def owner(self) -> str:
@@ -59,7 +73,8 @@ def read_context(logged: Logged, context: Mapping[str, Any], request: Request) -
     decisions = tuple(_listed(context, "decisions", logged.owner))
     if len(questions) != len(decisions):
         raise _differs(f"{logged.owner} recorded questions without their decisions")
-    return Context(logged, questions, decisions)
+    agreements = tuple(map(_texts, _texts(context.get("agreements"))))
+    return Context(logged, questions, decisions, agreements)
 
 
 def bound_query(asked: Asked, offers: Mapping[str, Offer]) -> Query:
@@ -80,7 +95,9 @@ def check_questions(context: Context, request: Request, offers: Offers) -> None:
     again = tuple(
         question
         for region in regions
-        for question in access_requests(asked, query, plain[region], region, at_ms)
+        for question in access_requests(
+            asked, query, plain[region], region, at_ms, context.agreement_state
+        )
     )
     if again != context.questions:
         raise _differs(f"{owner} asked its rules something else than what the request says")

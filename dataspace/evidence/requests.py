@@ -6,8 +6,8 @@ then freshness, then parse, then bind, then the question to put to the rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dataspace.errors import Malformed, Refused
@@ -24,6 +24,9 @@ from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 MAX_REQUEST_BYTES = 64 * 1024
+
+# How a question stands under agreements as of a moment: one of `policy.requests.STATES`.
+AgreementState = Callable[[AccessRequest, int], str]
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,17 @@ def read_request(opened: Opened[query_pb2.QueryRequest], now_ms: int, audience: 
 
 
 def access_requests(
-    asked: Asked, query: Query, offers: Mapping[str, Offer], region: str, now_ms: int
+    asked: Asked,
+    query: Query,
+    offers: Mapping[str, Offer],
+    region: str,
+    now_ms: int,
+    agreement_state: AgreementState = lambda _request, _at_ms: "absent",
 ) -> tuple[AccessRequest, ...]:
     """The questions that the rules of `region`'s share are asked: one for each product."""
     uri = asked.signer.uri
     touched = columns_touched(query)
-    return tuple(
+    questions = (
         AccessRequest(
             actor_uri=str(uri),
             actor_region=uri.region,
@@ -110,6 +118,8 @@ def access_requests(
             consent="absent",
             emergency=False,
             at_ms=now_ms,
+            assurance=asked.signer.assurance,
         )
         for product in query.products
     )
+    return tuple(replace(each, agreement=agreement_state(each, now_ms)) for each in questions)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic
 
@@ -76,6 +76,7 @@ class Opened(Generic[M]):
     message: M
     signer: VerifiedSigner
     payload_sha256: bytes  # the message's digest: of its exact bytes, never of a signature
+    envelope: Envelope = field(compare=False, repr=False)  # as it came, for who keeps it
 
 
 def seal(message: Message, identity: SigningIdentity) -> Envelope:
@@ -112,7 +113,7 @@ def open_envelope(
     verify(signer.public_key, signature.sig, pae(envelope.payload_type, envelope.payload))
     message = parse_strictly(message_class, envelope.payload, max_payload_bytes)
     _hold_against_signer(_signer_of(message), signer)
-    return Opened(message, signer, hashlib.sha256(envelope.payload).digest())
+    return Opened(message, signer, hashlib.sha256(envelope.payload).digest(), envelope)
 
 
 def check_signer(envelope: Envelope, trust: TrustList, at: datetime) -> None:

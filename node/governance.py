@@ -1,0 +1,66 @@
+"""What a node keeps of agreements, consents and emergency access, opened together. Rim."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from dataspace.evidence.agreeing import Registry, delivered
+from dataspace.evidence.consenting import Consents
+from dataspace.evidence.desk import RequestKind
+from dataspace.evidence.recording import Recorder
+from dataspace.evidence.reviewing import Emergencies
+from dataspace.evidence.subjects import KEY_BYTES, subject_tag
+from dataspace.home import PartyHome
+from dataspace.identity.keystore import load_or_make_secret
+from dataspace.identity.trustlist import TrustList
+from dataspace.processes import now_ms
+from dataspace.record_room import SUBJECT_KEY
+from dataspace.v1 import broker_pb2
+from node.agreements import LedgerShelf
+from node.consents import LedgerConsents
+from node.emergencies import LedgerEmergencies
+from node.ledger import Ledger
+
+_LOG = structlog.get_logger("node.governance")
+
+
+@dataclass(frozen=True)
+class Governance:
+    """One region's."""
+
+    agreements: Registry
+    consents: Consents
+    emergencies: Emergencies
+
+    @classmethod
+    def open(
+        cls, home: PartyHome, ledger: Ledger, recorder: Recorder, trust: Callable[[], TrustList]
+    ) -> Governance:
+        """Open the three over the node's ledger and log."""
+        region, record = home.uri.region, recorder.record
+        key = load_or_make_secret(home.path / SUBJECT_KEY, KEY_BYTES)
+        return cls(
+            Registry(region, LedgerShelf(ledger), trust, record, home.uri.member),
+            Consents(
+                region,
+                home.identity,
+                LedgerConsents(ledger),
+                record,
+                lambda document: subject_tag(key, document),
+                secrets.token_bytes,
+            ),
+            Emergencies(region, LedgerEmergencies(ledger), record, home.config.review_days),
+        )
+
+    def kinds(self) -> tuple[RequestKind, ...]:
+        """What the node's desk answers with these."""
+        return (*self.agreements.kinds(), self.consents.kind(), self.emergencies.kind())
+
+    def take(self, welcome: broker_pb2.Welcome) -> None:
+        """Take in what the broker kept while the node was away."""
+        for error in delivered(self.agreements, welcome.agreements, now_ms()):
+            _LOG.error("agreement.rejected", code=error.code)
