@@ -32,7 +32,7 @@ from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
 from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
 from dataspace.errors import DataspaceError, Malformed, Unavailable
-from dataspace.evidence.agreeing import Registry
+from dataspace.evidence.agreeing import Registry, record_in_order
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
@@ -118,7 +118,7 @@ def _on_refusal(witness: str, status: int) -> None:
 def open_agreements(home: PartyHome, federation: Federation) -> Registry:
     """The agreements that the broker carried: nodes that were away get them at attach."""
     shelf = FileShelf(home.folder(AGREEMENTS))
-    record = federation.recorder.record
+    record = record_in_order(federation.recorder, now_ms)
     agreements = Registry(BROKER, shelf, lambda: federation.trust, record)
     federation.agreement_state = agreements.agreement_state
     return agreements
