@@ -124,6 +124,12 @@ def open_agreements(home: PartyHome, federation: Federation) -> Registry:
     return agreements
 
 
+def open_relay(federation: Federation, room: RecordRoom, agreements: Registry) -> Relay:
+    """What carries requests to the logs' owners, and keeps the steps of agreements that pass."""
+    carried = {payload_type_of(AgreementStep): agreements.carry}
+    return Relay(room.desk, federation.attached, room.kinds, carried)
+
+
 def serve_logs(
     home: PartyHome, federation: Federation, witnessing: Witnessing
 ) -> HttpServer | None:
@@ -156,14 +162,10 @@ async def serve(home: PartyHome) -> None:
             carried_kind("review", ReviewRequest),
         ),
     )
-    relay = Relay(
-        room.desk,
-        federation.attached,
-        room.kinds,
-        {payload_type_of(AgreementStep): agreements.carry},
-    )
     admission = Admission(home.config.waiting_queries, time.monotonic)
-    service = BrokerService(federation, admission, witnessing, relay, agreements)
+    service = BrokerService(
+        federation, admission, witnessing, open_relay(federation, room, agreements), agreements
+    )
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = grpc.aio.server(options=_OPTIONS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
