@@ -33,7 +33,7 @@ from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
 from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
 from dataspace.errors import DataspaceError, Malformed, Unavailable
-from dataspace.evidence.agreeing import Registry
+from dataspace.evidence.agreeing import Registry, record_in_order
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
@@ -126,10 +126,16 @@ def _on_refusal(witness: str, status: int) -> None:
 def open_agreements(home: PartyHome, federation: Federation) -> Registry:
     """The agreements that the broker carried: nodes that were away get them at attach."""
     shelf = FileShelf(home.folder(AGREEMENTS))
-    record = federation.recorder.record
+    record = record_in_order(federation.recorder, now_ms)
     agreements = Registry(BROKER, shelf, lambda: federation.trust, record)
     federation.agreement_state = agreements.agreement_state
     return agreements
+
+
+def open_relay(federation: Federation, room: RecordRoom, agreements: Registry) -> Relay:
+    """What carries requests to the logs' owners, and keeps the steps of agreements that pass."""
+    carried = {payload_type_of(AgreementStep): agreements.carry}
+    return Relay(room.desk, federation.attached, room.kinds, carried)
 
 
 def serve_logs(
@@ -193,9 +199,8 @@ async def serve(home: PartyHome) -> None:
         ),
         archive=federation.archive,
     )
-    carried = {payload_type_of(AgreementStep): agreements.carry}
-    relay = Relay(room.desk, federation.attached, room.kinds, carried)
     admission = Admission(home.config.waiting_queries, time.monotonic)
+    relay = open_relay(federation, room, agreements)
     service = BrokerService(federation, admission, witnessing, relay, standing, agreements)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = _listening_server(home, service)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from dataspace.evidence.agreeing import Registry, delivered
+from dataspace.evidence.agreeing import Registry, delivered, record_in_order
 from dataspace.evidence.consenting import Consents
 from dataspace.evidence.desk import RequestKind
 from dataspace.evidence.recording import Recorder
@@ -41,7 +41,7 @@ class Governance:
         cls, home: PartyHome, ledger: Ledger, recorder: Recorder, trust: Callable[[], TrustList]
     ) -> Governance:
         """Open the three over the node's ledger and log."""
-        region, record = home.uri.region, recorder.record
+        region, record = home.uri.region, record_in_order(recorder, now_ms)
         key = load_or_make_secret(home.path / SUBJECT_KEY, KEY_BYTES)
         return cls(
             Registry(region, LedgerShelf(ledger), trust, record, home.uri.member),

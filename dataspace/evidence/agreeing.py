@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from dataspace.audit.entries import FieldValue
 from dataspace.errors import DataspaceError, Malformed, Refused
 from dataspace.evidence.desk import Made, RequestKind
+from dataspace.evidence.recording import Recorder
 from dataspace.identity.envelopes import Opened
 from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import TrustList
@@ -27,6 +28,23 @@ from dataspace.v1 import agreement_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 Record = Callable[[str, int, Mapping[str, FieldValue], Mapping[str, object] | None], object]
+
+
+def record_in_order(recorder: Recorder, clock: Callable[[], int]) -> Record:
+    """Records under the time of recording: a log is in order of time, and what was decided
+    together, or waited for its turn, would otherwise stand in it out of order."""
+
+    def record(
+        kind: str,
+        _decided_ms: int,
+        fields: Mapping[str, FieldValue],
+        body: Mapping[str, object] | None,
+    ) -> object:
+        return recorder.record(kind, clock(), fields, body)
+
+    return record
+
+
 _BASIS = "space rule: agreements"
 
 

@@ -54,7 +54,7 @@ def plant(home: PartyHome, *records: tuple[str, dict[str, Any], dict[str, object
     with LogStore.open(home.path / "log", origin, key) as log:
         recorder = Recorder(origin, log, BodyStore(home.folder("bodies")))
         for kind, fields, body in records:
-            recorder.record(kind, 1_795_000_000_000, fields, body)
+            recorder.record(kind, now_ms(), fields, body)  # after what is there
 
 
 def plant_accesses(home: PartyHome) -> None:
