@@ -65,6 +65,10 @@ class Dialler:
                 reason = error.details() or error.code().name.lower()
             except TimeoutError:
                 reason = "the broker did not answer in time"
+            except Exception as error:
+                # A stream that ends while it is written to raises what it likes; whoever dials
+                # out for a region goes on.
+                reason = f"the stream ended ({type(error).__name__})"
             if was_attached.is_set():
                 delay = FIRST_DELAY
             self.on_change(False, reason)

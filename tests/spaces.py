@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,3 +86,13 @@ def running_space(folder: Path, *init: str) -> Iterator[Space]:
         yield space
     finally:
         space.down()
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Every file under a folder; those that go while they are read are left out."""
+    found = {}
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                found[path] = path.read_bytes()
+    return found

@@ -13,6 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -64,6 +65,7 @@ SPACE = "gba"
 PARTS = ("broker", *REGIONS, "actors")
 _YEARS = {"root": 10, "member": 5, "holder": 1, "trust": 1}
 _LOG_KEY = Path("keys/log.key")
+_FIRST_PORT, _PORTS = 20_000, 12_000
 WITNESS = "witness"  # a region's witness is a party of its own, in a directory of the region's
 
 # One actor of each role in each region; every algorithm of the closed list is in use.
@@ -104,7 +106,7 @@ def found_space(home: Path, tell: Told = lambda _: None) -> None:
     tell("keys and certificates")
     authorities = {region: _found_region(home / region / "authority", region) for region in REGIONS}
     broker_authority = authorities[BROKER_REGION]
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     broker = ActorUri(BROKER_REGION, _MEMBER_OF_ROLE["broker"], "broker", "broker-1")
     _issue(home / "broker", broker, broker_authority, ED25519, server=True)
     for region, authority in authorities.items():
@@ -175,10 +177,15 @@ def check_free(home: Path) -> None:
             )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A port that nobody listens on, below those that systems give to outgoing connections: so
+    that a broker which was away finds its own again."""
+    for _ in range(1_000):
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise Unavailable("there is no free port on this machine", code="no-port")
 
 
 def _moment() -> datetime:
@@ -356,7 +363,7 @@ def _settle(
                 "broker": address,
                 "trust_sha256": digest,
                 "log_origin": f"{SPACE}.dataspace/{owner}" if kind in {"node", "broker"} else "",
-                "http": f"127.0.0.1:{_free_port()}" if kind == "broker" else "",
+                "http": f"127.0.0.1:{free_port()}" if kind == "broker" else "",
             }
         ),
     )

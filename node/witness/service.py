@@ -127,7 +127,10 @@ class WitnessService:
 
     async def _tell(self) -> None:
         while True:
-            await asyncio.to_thread(self.alarms.tell)
+            try:
+                await asyncio.to_thread(self.alarms.tell)
+            except OSError as error:
+                _LOG.error("alarms.untold", kind=type(error).__name__)
             await asyncio.sleep(_TELL_SECONDS)
 
 

@@ -30,7 +30,7 @@ from dataspace.v1.envelope_pb2 import Envelope
 from tests.attacks.forgery import COUNT, EVERYBODY, Stranger, now_ms
 from tests.federation.copies import running_copy
 from tests.federation.processes import await_ready, await_true, process_of, stop
-from tests.spaces import Space, run_gba
+from tests.spaces import Space, contents, run_gba
 
 RESEARCHER = "actors/hongkong-researcher"
 
@@ -340,10 +340,9 @@ def test_the_broker_listens_on_its_two_addresses_and_witnesses_on_none(space: Sp
 def test_private_keys_are_their_owners_alone_and_nowhere_twice(space: Space) -> None:
     keys = [
         path
-        for path in space.home.rglob("*")
-        if path.is_file()
-        and not path.is_relative_to(space.home / "actors/guangzhou-operator")
-        and b"PRIVATE KEY" in path.read_bytes()
+        for path, content in contents(space.home).items()
+        if not path.is_relative_to(space.home / "actors/guangzhou-operator")
+        and b"PRIVATE KEY" in content
     ]
     files = {path.resolve() for path in keys}
     assert len(files) >= 2 * len(EVERYBODY) + 2 * 15

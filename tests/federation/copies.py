@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import atexit
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from dataspace.cli.founding import free_port
 from dataspace.home import CONFIG, PartyHome
 from tests.spaces import Space, run_gba
 
@@ -32,12 +32,10 @@ def still_copy(folder: Path, *init: str) -> Space:
     made = _made(*(init or ("--patients", "300")))
     home = Path(shutil.copytree(made, folder / "space", symlinks=True))
     made_for = PartyHome(home / "broker").config
-    with socket.socket() as one, socket.socket() as other:
-        for probe, old in ((one, made_for.broker), (other, made_for.http)):
-            probe.bind(("127.0.0.1", 0))
-            new = f"127.0.0.1:{probe.getsockname()[1]}"
-            for config in home.rglob(CONFIG):
-                config.write_text(config.read_text().replace(old, new))
+    for old in (made_for.broker, made_for.http):
+        new = f"127.0.0.1:{free_port()}"
+        for config in home.rglob(CONFIG):
+            config.write_text(config.read_text().replace(old, new))
     return Space(home)
 
 

@@ -14,7 +14,7 @@ from dataspace.client import connect
 from dataspace.identity.names import REGIONS
 from tests.federation.copies import running_copy
 from tests.federation.processes import await_ready, await_true, stop
-from tests.spaces import Space, run_gba
+from tests.spaces import Space, contents, run_gba
 
 SQL = "SELECT sex, count(distinct person) AS n FROM patients GROUP BY sex"
 JOINED = """SELECT p.sex, avg(o.value) AS mean FROM patients p
@@ -134,11 +134,8 @@ def _looked(space: Space, owner: str, before: int) -> bool:
 
 def looks(space: Space, owner: str) -> int:
     """Entries `evidence.read` in the newest tile of a log."""
-    bundles = (space.home / owner / "log" / "tile" / "entries").rglob("*")
-    return max(
-        (file.read_bytes().count(b'"kind":"evidence.read"') for file in bundles if file.is_file()),
-        default=0,
-    )
+    bundles = contents(space.home / owner / "log" / "tile" / "entries").values()
+    return max((data.count(b'"kind":"evidence.read"') for data in bundles), default=0)
 
 
 def test_an_answer_comes_without_its_file_while_nobody_cosigns(

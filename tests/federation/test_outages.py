@@ -22,7 +22,7 @@ from tests.attacks.forgery import COUNT, EVERYBODY, Asker, log_sizes, make_reque
 from tests.federation.copies import running_copy
 from tests.federation.processes import await_ready, await_true, gone, process_of, stop
 from tests.federation.shell import gba_in, query
-from tests.spaces import Space
+from tests.spaces import Space, contents
 
 GROUPED = "SELECT region, count(distinct person) AS n FROM patients GROUP BY region"
 PLANT = "zq7-planted-literal"
@@ -201,15 +201,15 @@ def test_no_sql_and_no_identity_is_in_logs_entries_or_process_titles(space: Spac
     plants += [b"researcher-1", b"clinician-1"]
     for party in EVERYBODY:
         home = space.home / party
-        written = [home / "run/log.jsonl", home / "run/state.json", *_files(home / "log")]
-        for file in written:
-            content = file.read_bytes()
+        written = contents(home / "run") | contents(home / "log") | contents(home / "witness/run")
+        assert home / "run/log.jsonl" in written
+        for file, content in written.items():
             assert not [plant for plant in plants if plant in content], file
         title = " ".join(process_of(space, party).cmdline()).encode()
         assert not [plant for plant in plants if plant in title]
         # That the plants were there to be found: bodies hold them, apart from the log.
         if party == "broker":
-            assert any(PLANT.encode() in file.read_bytes() for file in _files(home / "bodies"))
+            assert any(PLANT.encode() in body for body in contents(home / "bodies").values())
 
 
 def test_every_line_of_a_partys_own_log_is_one_json_object(space: Space) -> None:
@@ -220,7 +220,3 @@ def test_every_line_of_a_partys_own_log_is_one_json_object(space: Space) -> None
             else:
                 # gRPC's own notes, of handshakes and goodbyes.
                 assert line[:1] in "IWE", line
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
