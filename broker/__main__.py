@@ -209,9 +209,7 @@ async def serve(home: PartyHome) -> None:
     await server.start()
     public = serve_logs(home, federation, witnessing)
     cosigning = asyncio.create_task(witnessing.cosigner.run())
-    write_state(
-        run_folder, stage="serving", address=home.listen_address, http=home.http_address
-    )
+    write_state(run_folder, stage="serving", address=home.listen_address, http=home.http_address)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
