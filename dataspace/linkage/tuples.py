@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dataspace.audit.entries import commitment
 from dataspace.errors import Malformed
-from dataspace.linkage.points import POINT_BYTES, UNIFORM_BYTES, hash_all, random_points
+from dataspace.linkage.points import POINT_BYTES, UNIFORM_BYTES, hash_all
 
 KEY_BYTES = 32  # of a match key: a digest, separated by its list
 SEED_BYTES = 32
@@ -46,22 +46,38 @@ def padded_size(subjects: int, unit: int) -> int:
     return subjects if unit == 1 else max(unit, -(-subjects // unit) * unit)
 
 
-def fill(points: bytes, present: NDArray[np.bool_], size: int, seed: bytes, batch: bytes) -> Tuples:
-    """A whole batch: the points where slots are present, random points everywhere else.
+def empty_slots(present: NDArray[np.bool_], size: int) -> int:
+    """How many random points a batch of padded size needs: empty slots, and all of dummies."""
+    return int(size * present.shape[1] - present.sum())
 
-    `points` are packed in the order of `present` (subjects, slots); `size` is the padded size;
+
+def filling(seed: bytes, batch: bytes, count: int) -> bytes:
+    """The uniform bytes, 64 each, of which a batch's random points are made.
+
     `seed` is secret and of this round, `batch` the batch's code.
     """
+    return expand_seed(seed, b"filling " + batch, count * UNIFORM_BYTES)
+
+
+def fill(points: bytes, present: NDArray[np.bool_], size: int, random: bytes) -> Tuples:
+    """A whole batch: the points where slots are present, random points everywhere else.
+
+    `points` are packed in the order of `present` (subjects, slots), `random` has one point for
+    each of `empty_slots`, `size` is the padded size. Raises `Malformed` (`batch-shape`).
+    """
     subjects, slots = present.shape
-    if int(present.sum()) * POINT_BYTES != len(points) or size < subjects:
+    fits = (
+        int(present.sum()) * POINT_BYTES == len(points)
+        and size >= subjects
+        and empty_slots(present, size) * POINT_BYTES == len(random)
+    )
+    if not fits:
         raise Malformed("points, slots and size of a batch do not fit", code="batch-shape")
     whole = np.zeros((size, slots), dtype=bool)
     whole[:subjects] = present
     tuples = np.empty((size, slots, POINT_BYTES), np.uint8)
     tuples[whole] = np.frombuffer(points, np.uint8).reshape(-1, POINT_BYTES)
-    empty = int(size * slots - present.sum())
-    noise = random_points(expand_seed(seed, b"filling " + batch, empty * UNIFORM_BYTES))
-    tuples[~whole] = np.frombuffer(noise, np.uint8).reshape(-1, POINT_BYTES)
+    tuples[~whole] = np.frombuffer(random, np.uint8).reshape(-1, POINT_BYTES)
     return tuples
 
 

@@ -9,11 +9,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dataspace.identity.names import ActorUri
-from dataspace.linkage.points import blind, scalar_from
+from dataspace.linkage.points import blind, random_points, scalar_from
 from dataspace.linkage.ring import BlindedBatch, Collector, Participant, Work
 from dataspace.linkage.rounds import BLIND, BatchShape, Joined, RoundPlan, Transcript
 from dataspace.linkage.sealing import SEED_BYTES, X25519, SealingKey
-from dataspace.linkage.tuples import Tuples, commit_inputs, fill, hash_keys, keys_of
+from dataspace.linkage.tuples import (
+    Tuples,
+    commit_inputs,
+    empty_slots,
+    fill,
+    filling,
+    hash_keys,
+    keys_of,
+)
 from dataspace.v1.linkage_pb2 import BlindedChunk, HopChunk
 
 Message = HopChunk | BlindedChunk
@@ -47,7 +55,8 @@ def as_tuples(cell: Cell, code: bytes, size: int, secret: bytes) -> Tuples:
     ).reshape(len(cell), slots, 32)
     present = np.array([[bool(name) for name in subject] for subject in cell], dtype=bool)
     present = present.reshape(len(cell), slots)
-    return fill(hash_keys(keys_of(keys, present)), present, size, secret, code)
+    random = random_points(filling(secret, code, empty_slots(present, size)))
+    return fill(hash_keys(keys_of(keys, present)), present, size, random)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataspace.errors import Malformed
 from dataspace.linkage.points import blind
 from dataspace.linkage.rounds import RoundPlan
-from dataspace.linkage.tuples import commit_inputs, shuffled
+from dataspace.linkage.tuples import commit_inputs, empty_slots, fill, padded_size, shuffled
 from dataspace.v1.linkage_pb2 import BlindedChunk, HopChunk
 
 from .rings import SLOTS, THREE, TWO, Cell, people, plan, ring, seed, tokens
@@ -173,3 +173,21 @@ def test_the_last_hop_shows_tokens_to_the_broker_and_no_other_does() -> None:
     for signer, message in whole.sent:
         shown = isinstance(message, BlindedChunk)
         assert shown == (signer.region == last[message.place.stream])
+
+
+@pytest.mark.parametrize(("subjects", "unit", "size"), [(0, 1, 0), (7, 1, 7), (0, 10, 10),
+                                                        (10, 10, 10), (11, 10, 20)])  # fmt: skip
+def test_sizes_go_by_the_unit_and_never_show_an_empty_batch(
+    subjects: int, unit: int, size: int
+) -> None:
+    assert padded_size(subjects, unit) == size
+
+
+def test_a_batch_is_filled_exactly() -> None:
+    present = np.array([[True, False], [True, True]])
+    assert empty_slots(present, 3) == 3
+    point = ring(CELLS).nodes["guangzhou"].batches[0][0, 0].tobytes()
+    assert fill(point * 3, present, 3, point * 3).shape == (3, 2, 32)
+    for points, size, random in ((2, 3, 3), (3, 1, 3), (3, 3, 2)):
+        with pytest.raises(Malformed):
+            fill(point * points, present, size, point * random)
