@@ -87,18 +87,8 @@ class Participant:
 
         Raises `Malformed` (`batch-shape`) where they are not what it joined with.
         """
-        transcript, shapes = self._transcript, self._transcript.join(self.region).batches
-        expected = [(b.tuples, len(transcript.plan.slots), POINT_BYTES) for b in shapes]
-        if [batch.shape for batch in batches] != expected:
-            raise Malformed("these are not the batches that were joined with", code="batch-shape")
-        ordered = [
-            shuffled(batch, self._seed, self._place(self.region, shape.code))
-            for batch, shape in zip(batches, shapes, strict=True)
-        ]
-        return (
-            Work(self.region, 0, shape, _rows(ordered[shape.batch], shape))
-            for shape in transcript.chunks(self.region)
-        )
+        chunks = shuffled_chunks(self._transcript, self.region, batches, self._seed)
+        return (Work(self.region, 0, shape, points) for shape, points in chunks)
 
     def receive(self, chunk: linkage_pb2.HopChunk, signer: ActorUri) -> Work:
         """Another's chunk, to be blinded. Raises `Unverified` with the cheat that it shows.
@@ -131,18 +121,13 @@ class Participant:
             arrivals.finish()
 
     def _release(self, stream: str, hop: int) -> Iterator[tuple[Place, bytes]]:
+        # SECURITY: in the order of arrival, whoever sees both ends could follow a subject.
         batches = self._held.pop(stream).batches()
-        for index, batch in enumerate(self._transcript.join(stream).batches):
-            # SECURITY: in the order of arrival, whoever sees both ends could follow a subject.
-            batches[index] = shuffled(batches[index], self._seed, self._place(stream, batch.code))
-        for shape in self._transcript.chunks(stream):
-            yield self._at(stream, hop, shape), _rows(batches[shape.batch], shape)
+        for shape, points in shuffled_chunks(self._transcript, stream, batches, self._seed):
+            yield self._at(stream, hop, shape), points
 
     def _at(self, stream: str, hop: int, shape: ChunkShape) -> Place:
         return Place(self._transcript, stream, hop, shape)
-
-    def _place(self, stream: str, code: bytes) -> bytes:
-        return self._transcript.digest + stream.encode() + b" " + code
 
 
 @dataclass(frozen=True)
@@ -191,6 +176,24 @@ class Collector:
             ]
             for stream, held in self._held.items()
         }
+
+
+def shuffled_chunks(
+    transcript: Transcript, stream: str, batches: Sequence[Tuples], seed: bytes
+) -> Iterator[tuple[ChunkShape, bytes]]:
+    """A stream's batches in a secret order within each, chunk by chunk.
+
+    Raises `Malformed` (`batch-shape`) where they are not what the stream's owner joined with.
+    """
+    shapes, slots = transcript.join(stream).batches, len(transcript.plan.slots)
+    if [batch.shape for batch in batches] != [(b.tuples, slots, POINT_BYTES) for b in shapes]:
+        raise Malformed("these are not the batches that were joined with", code="batch-shape")
+    place = transcript.digest + stream.encode() + b" "
+    ordered = [
+        shuffled(batch, seed, place + shape.code)
+        for batch, shape in zip(batches, shapes, strict=True)
+    ]
+    return ((shape, _rows(ordered[shape.batch], shape)) for shape in transcript.chunks(stream))
 
 
 def _rows(batch: Tuples, shape: ChunkShape) -> bytes:
