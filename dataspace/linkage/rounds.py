@@ -187,6 +187,27 @@ class Joined:
         )
 
 
+def join_message(
+    plan: RoundPlan,
+    region: str,
+    sealing_key: PublicSealingKey,
+    inputs_commitment: bytes,
+    batches: Sequence[BatchShape],
+    contribution_sha256: bytes = b"",
+) -> linkage_pb2.RoundJoin:
+    """What a node signs to join, before it sees anything of the others."""
+    return linkage_pb2.RoundJoin(
+        region=region,
+        round_id=plan.round_id,
+        sealing_key=linkage_pb2.SealingPublicKey(kind=sealing_key.kind, data=sealing_key.data),
+        inputs_commitment=inputs_commitment,
+        batches=[
+            linkage_pb2.LinkageBatch(code=batch.code, tuples=batch.tuples) for batch in batches
+        ],
+        contribution_sha256=contribution_sha256,
+    )
+
+
 @dataclass(frozen=True)
 class ChunkShape:
     """One chunk of a stream: which tuples of which batch. Fixed by the joins."""

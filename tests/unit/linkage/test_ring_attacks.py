@@ -12,9 +12,9 @@ from google.protobuf.message import Message as ProtobufMessage
 from dataspace.errors import DataspaceError, Malformed, Unverified
 from dataspace.identity.names import ActorUri
 from dataspace.linkage.points import blind
-from dataspace.linkage.rounds import BatchShape, Joined, RoundPlan, Transcript
+from dataspace.linkage.rounds import BatchShape, Joined, RoundPlan, Transcript, join_message
 from dataspace.linkage.sealing import X25519, SealingKey
-from dataspace.v1.linkage_pb2 import BlindedChunk, HopChunk, RoundJoin, SealingPublicKey
+from dataspace.v1.linkage_pb2 import BlindedChunk, HopChunk, RoundJoin
 
 from .rings import SLOTS, THREE, Message, Ring, people, plan, ring, seed, uri
 
@@ -315,20 +315,13 @@ def test_a_node_finds_its_own_join_exchanged() -> None:
         Transcript.agree(whole.transcript.plan, joins(other), whole.nodes["guangzhou"].joined)
 
 
-def join_message() -> RoundJoin:
+def join_of_macao() -> RoundJoin:
     key = SealingKey.from_seed(X25519, b"k" * 32).public
-    message = RoundJoin(
-        region="macao",
-        round_id=plan().round_id,
-        sealing_key=SealingPublicKey(kind=key.kind, data=key.data),
-        inputs_commitment=b"i" * 32,
-    )
-    message.batches.add(code=b"c" * 16, tuples=5)
-    return message
+    return join_message(plan(), "macao", key, b"i" * 32, [BatchShape(b"c" * 16, 5)])
 
 
 def test_a_join_is_read_as_it_was_signed() -> None:
-    joined = Joined.from_message(join_message(), uri("macao"), b"p" * 32)
+    joined = Joined.from_message(join_of_macao(), uri("macao"), b"p" * 32)
     assert joined.region == "macao"
     assert joined.batches == (BatchShape(b"c" * 16, 5),)
 
@@ -344,7 +337,7 @@ def test_a_join_is_read_as_it_was_signed() -> None:
     ],
 )
 def test_a_join_that_cannot_be_one_is_refused(changes: dict[str, object], signer: ActorUri) -> None:
-    message = edited(join_message(), **changes)
+    message = edited(join_of_macao(), **changes)
     with pytest.raises(Unverified) as caught:
         Joined.from_message(message, signer, b"p" * 32)
     assert caught.value.code == "round-join"
@@ -352,7 +345,7 @@ def test_a_join_that_cannot_be_one_is_refused(changes: dict[str, object], signer
 
 @pytest.mark.parametrize("codes", [[], [b"c" * 15], [b"c" * 16, b"c" * 16]])
 def test_codes_that_are_none_or_twice_there_are_refused(codes: list[bytes]) -> None:
-    message = join_message()
+    message = join_of_macao()
     del message.batches[:]
     for code in codes:
         message.batches.add(code=code, tuples=1)
