@@ -40,10 +40,10 @@ def main() -> None:
     parser.add_argument("--lookups", type=int, default=200)
     chosen = parser.parse_args()
     print(f"{_CORES} processors; a region's subjects, one match key each")
-    print(
-        "                         seconds   of bare  bytes/subject  node MB  broker MB  µs/subject"
-    )
-    took: dict[int, float] = {}
+    print("of bare: beside multiplying and hashing alone in the same run; by clock, by CPU time")
+    print("                          seconds  of bare   by CPU  bytes/subject  node MB  broker MB"
+          "  µs/subject")  # fmt: skip
+    took: dict[int, RingRun] = {}
     for size in map(int, chosen.sizes.split(",")):
         took[size] = _ring(2, size)
     if chosen.three:
@@ -56,38 +56,44 @@ def main() -> None:
         _existence(chosen.table, chosen.lookups)
 
 
-def _ring(regions: int, size: int) -> float:
-    run: RingRun = run_ring(regions, size)
+def _ring(regions: int, size: int) -> RingRun:
+    run = run_ring(regions, size)
     alone, alone_cpu = bare(regions * regions * size, regions * size, _CORES)
     if run.matched != size - size // 2:
         sys.exit(f"the ring found {run.matched} people instead of {size - size // 2}")
     subjects = regions * size
+    shares = f"{run.seconds / alone:8.2f} {run.cpu_seconds / alone_cpu:8.2f}"
+    memory = f"{run.node_mb:8.0f} {run.broker_mb:10.0f}"
     print(
-        f"{regions} regions x {size:>9,}     {run.seconds:7.2f}   {run.seconds / alone:6.2f}"
-        f"   {run.cpu_seconds / alone_cpu:6.2f}  {run.sent / subjects:13.0f}  {run.node_mb:7.0f}  {run.broker_mb:9.0f}"
-        f"  {1e6 * run.seconds / subjects:10.1f}"
+        f"{regions} regions x {size:>9,}    {run.seconds:8.2f} {shares}"
+        f" {run.sent / subjects:14.0f} {memory} {1e6 * run.seconds / subjects:11.1f}",
+        flush=True,
     )
-    return run.seconds
+    return run
 
 
-def _psi(size: int, ring: float | None) -> None:
+def _psi(size: int, ring: RingRun | None) -> None:
     try:
         from private_set_intersection import python as psi
     except ImportError:
-        print(f"openmined-psi x {size:,}: not installed")
+        # Its protobuf pin is not ours; it runs with ours all the same.
+        print("openmined-psi: not here; `pip install --no-deps openmined-psi` brings it")
         return
     ours = [f"person {number}" for number in range(size)]
     theirs = [f"person {number}" for number in range(size // 2, size // 2 + size)]
     client, server = psi.client.CreateWithNewKey(True), psi.server.CreateWithNewKey(True)
-    began = time.perf_counter()
+    began, began_cpu = time.perf_counter(), time.process_time()
     setup = server.CreateSetupMessage(1e-9, size, theirs)
     response = server.ProcessRequest(client.CreateRequest(ours))
     found = len(client.GetIntersection(setup, response))
-    took = time.perf_counter() - began
+    took, took_cpu = time.perf_counter() - began, time.process_time() - began_cpu
     if found != size - size // 2:
         sys.exit(f"openmined-psi found {found} people")
-    beside = f"; the ring takes {ring / took:.2f} of it" if ring else ""
-    print(f"openmined-psi x {size:>9,}  {took:7.2f}{beside}")
+    beside = ""
+    if ring:
+        share, by_cpu = ring.seconds / took, ring.cpu_seconds / took_cpu
+        beside = f"   the ring takes {share:.2f} of its time, {by_cpu:.2f} of its CPU time"
+    print(f"openmined-psi x {size:>9,} {took:8.2f}{beside}", flush=True)
 
 
 def _keyed(size: int) -> None:
@@ -116,7 +122,8 @@ def _tags(subjects: pa.Table, pads: Pads) -> NDArray[np.uint64]:
         connection.register("subjects", subjects)
         sql = f"SELECT {hmac_expression('k', 'inner_pad', 'outer_pad')} AS tag FROM subjects"
         values = {"inner_pad": pads.inner, "outer_pad": pads.outer}
-        tags = connection.execute(sql, values).to_arrow_table()["tag"].combine_chunks()
+        relation = connection.sql(sql, params=values)
+        tags = relation.to_arrow_table()["tag"].combine_chunks()
     # 32 bytes each, one after the other; the first 64 bits are enough for a benchmark.
     return np.frombuffer(tags.buffers()[2], "<u8").reshape(-1, 4)[: len(tags), 0]
 
