@@ -1,0 +1,168 @@
+"""What linkage costs: `python -m tests.bench.linkage [--sizes 10000,100000,300000] …`.
+
+Each ring beside the bare multiplications and hashing of the same run, and beside
+`openmined-psi` where that is installed. Prints tables; holds nothing against a bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from statistics import quantiles
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dataspace.linkage.buckets import bucket_of, build_table, is_known
+from dataspace.linkage.keyed import Pads
+from dataspace.linkage.oprf import blind_input, derive_key, evaluate_blinded, finalize
+from dataspace.linkage.points import scalar_from
+from node.blinding import BlindingPool
+from node.warehouse.keyed import hmac_expression
+
+from .ring_processes import RingRun, bare, chunks_of, match_keys, run_ring
+
+_CORES = os.cpu_count() or 1
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="10000,100000", help="two-region rings")
+    parser.add_argument("--three", type=int, default=30_000, help="a three-region ring")
+    parser.add_argument("--psi", type=int, default=100_000, help="openmined-psi; 0 for none")
+    parser.add_argument("--keyed", type=int, default=1_000_000)
+    parser.add_argument("--table", type=int, default=50_000, help="names in an epoch's table")
+    parser.add_argument("--lookups", type=int, default=200)
+    chosen = parser.parse_args()
+    print(f"{_CORES} processors; a region's subjects, one match key each")
+    print("of bare: beside multiplying and hashing alone in the same run; by clock, by CPU time")
+    print("                          seconds  of bare   by CPU  bytes/subject  node MB  broker MB"
+          "  µs/subject")  # fmt: skip
+    took: dict[int, RingRun] = {}
+    for size in map(int, chosen.sizes.split(",")):
+        took[size] = _ring(2, size)
+    if chosen.three:
+        _ring(3, chosen.three)
+    if chosen.psi:
+        _psi(chosen.psi, took.get(chosen.psi))
+    if chosen.keyed:
+        _keyed(chosen.keyed)
+    if chosen.table:
+        _existence(chosen.table, chosen.lookups)
+
+
+def _ring(regions: int, size: int) -> RingRun:
+    run = run_ring(regions, size)
+    alone, alone_cpu = bare(regions * regions * size, regions * size, _CORES)
+    if run.matched != size - size // 2:
+        sys.exit(f"the ring found {run.matched} people instead of {size - size // 2}")
+    subjects = regions * size
+    shares = f"{run.seconds / alone:8.2f} {run.cpu_seconds / alone_cpu:8.2f}"
+    memory = f"{run.node_mb:8.0f} {run.broker_mb:10.0f}"
+    print(
+        f"{regions} regions x {size:>9,}    {run.seconds:8.2f} {shares}"
+        f" {run.sent / subjects:14.0f} {memory} {1e6 * run.seconds / subjects:11.1f}",
+        flush=True,
+    )
+    return run
+
+
+def _psi(size: int, ring: RingRun | None) -> None:
+    try:
+        from private_set_intersection import python as psi
+    except ImportError:
+        # Its protobuf pin is not ours; it runs with ours all the same.
+        print("openmined-psi: not here; `pip install --no-deps openmined-psi` brings it")
+        return
+    ours = [f"person {number}" for number in range(size)]
+    theirs = [f"person {number}" for number in range(size // 2, size // 2 + size)]
+    client, server = psi.client.CreateWithNewKey(True), psi.server.CreateWithNewKey(True)
+    began, began_cpu = time.perf_counter(), time.process_time()
+    setup = server.CreateSetupMessage(1e-9, size, theirs)
+    response = server.ProcessRequest(client.CreateRequest(ours))
+    found = len(client.GetIntersection(setup, response))
+    took, took_cpu = time.perf_counter() - began, time.process_time() - began_cpu
+    if found != size - size // 2:
+        sys.exit(f"openmined-psi found {found} people")
+    beside = ""
+    if ring:
+        share, by_cpu = ring.seconds / took, ring.cpu_seconds / took_cpu
+        beside = f"   the ring takes {share:.2f} of its time, {by_cpu:.2f} of its CPU time"
+    print(f"openmined-psi x {size:>9,} {took:8.2f}{beside}", flush=True)
+
+
+def _keyed(size: int) -> None:
+    """Tags of `size` keys in each of two regions, one after the other, and their match."""
+    pads = Pads.of(b"k" * 32)
+    ours, theirs = (_column(match_keys(first, size)) for first in (0, size // 2))
+    began = time.perf_counter()
+    our_tags, their_tags = _tags(ours, pads), _tags(theirs, pads)
+    hashed = time.perf_counter() - began
+    matched = len(np.intersect1d(our_tags, their_tags))
+    took = time.perf_counter() - began
+    if matched != size - size // 2:
+        sys.exit(f"keyed found {matched} people")
+    print(
+        f"keyed, 2 x {size:>9,}       {took:7.2f}   (tags {hashed:.2f}, match {took - hashed:.2f})"
+    )
+
+
+def _column(keys: bytes) -> pa.Table:
+    each = [keys[at : at + 32] for at in range(0, len(keys), 32)]
+    return pa.table({"k": pa.array(each, pa.binary())})
+
+
+def _tags(subjects: pa.Table, pads: Pads) -> NDArray[np.uint64]:
+    with duckdb.connect() as connection:
+        connection.register("subjects", subjects)
+        sql = f"SELECT {hmac_expression('k', 'inner_pad', 'outer_pad')} AS tag FROM subjects"
+        values = {"inner_pad": pads.inner, "outer_pad": pads.outer}
+        relation = connection.sql(sql, params=values)
+        tags = relation.to_arrow_table()["tag"].combine_chunks()
+    # 32 bytes each, one after the other; the first 64 bits are enough for a benchmark.
+    return np.frombuffer(tags.buffers()[2], "<u8").reshape(-1, 4)[: len(tags), 0]
+
+
+def _existence(known: int, lookups: int) -> None:
+    key = derive_key(b"e" * 32, b"bench")
+    batches = chunks_of(match_keys(0, known), 32 * 4096)
+    began = time.perf_counter()
+    with BlindingPool() as pool:
+        pool.blind(b"", key.secret).result()
+        began = time.perf_counter()
+        outputs = b"".join(pool.evaluate_each(batches, key.secret, lambda: None))
+    evaluated = time.perf_counter() - began
+    table = build_table(outputs, b"f" * 32)
+    built = time.perf_counter() - began - evaluated
+    print(
+        f"existence: table of {known:,} in {evaluated:.2f} + {built:.2f} s, "
+        f"{table.buckets} buckets of {table.entries}"
+    )
+    node_ms, whole_ms = [], []
+    for number in range(lookups):
+        name = match_keys(number * 2 * known // lookups, 1)
+        scalar, nonce = (scalar_from(os.urandom(64)) for _ in range(2))
+        start = time.perf_counter()
+        blinded = blind_input(name, scalar)
+        asked = time.perf_counter()
+        element, proof = evaluate_blinded(key, blinded, nonce)
+        answered = time.perf_counter()
+        (output,) = finalize(key.public, [name], [scalar], element, proof)
+        at = time.perf_counter()
+        row = table.row(bucket_of(output, table.buckets))
+        node_ms.append(1000 * (answered - asked + time.perf_counter() - at))
+        if is_known(output, row, table.entries) != (number * 2 * known // lookups < known):
+            sys.exit("existence said something untrue")
+        whole_ms.append(1000 * (time.perf_counter() - start))
+    for name_, times in (("node", node_ms), ("both sides", whole_ms)):
+        cuts = quantiles(times, n=100)
+        print(f"existence, {name_:10}  p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms")
+
+
+if __name__ == "__main__":
+    main()
