@@ -1,0 +1,4 @@
+"""Linkage: which subjects of several regions are the same human being.
+
+Rules alone: values in, values out. Knows no node, broker, network or clock.
+"""
