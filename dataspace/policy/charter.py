@@ -70,7 +70,7 @@ class Charter:
     proposed_at_ms: int
     reason: str
     files: Mapping[str, bytes] = field(repr=False)
-    products: Mapping[str, bytes] = field(repr=False)  # name -> `Offer.schema_json`
+    products: Mapping[str, bytes] = field(repr=False)  # name -> `Offer.shape_json`
     floors: Floors
     authority_sha256: bytes
     trust_list_sha256: bytes
@@ -109,11 +109,11 @@ class Charter:
 
     def has_schema_of(self, offer: Offer) -> bool:
         """Whether an offer's columns are those that the charter names, if it names any."""
-        return self.products.get(offer.product, schema := offer.schema_json()) == schema
+        return self.products.get(offer.product, schema := offer.shape_json()) == schema
 
 
 def columns_of(schema_json: bytes) -> tuple[str, dict[str, Column]]:
-    """The product's name and the columns in `Offer.schema_json`. Raises `Unverified`."""
+    """The product's name and the columns in `Offer.shape_json`. Raises `Unverified`."""
     try:
         name, shape = json.loads(schema_json)
         columns = {
@@ -124,7 +124,7 @@ def columns_of(schema_json: bytes) -> tuple[str, dict[str, Column]]:
         }
         offer = Offer.model_validate({"product": name, "title": {"en": name}, "columns": columns})
         # INVARIANT: one schema has one spelling, so that bytes can be compared.
-        if offer.schema_json() != schema_json:
+        if offer.shape_json() != schema_json:
             raise ValueError
     except (ValueError, TypeError, AttributeError, ValidationError, RecursionError):
         raise _bad("a product's schema in it cannot be read") from None

@@ -53,7 +53,7 @@ def check_follows(current: Charter, following: Charter, lists: Sequence[TrustLis
         raise _unverified(
             "rollback",
             f"is version {following.version}, and version {current.version} is in force; propose "
-            "anew, with --restore to go back to what an earlier one says",
+            "anew, with --rollback-to to go back to what an earlier one says",
         )
     if following.version != current.version + 1:
         raise _unverified("gap", f"comes before version {current.version + 1}; hand that over too")
@@ -101,6 +101,17 @@ def accept_all(envelopes: Sequence[Envelope], lists: Sequence[TrustList]) -> tup
     for envelope in envelopes:
         accepted.append(accept_charter(accepted[-1] if accepted else None, envelope, lists))
     return tuple(accepted)
+
+
+def check_restores(charter: Charter, earlier: Sequence[Charter]) -> None:
+    """Raise `Unverified` where a charter says that it goes back to a version, and does not."""
+    if not charter.restores:
+        return
+    then = next((each for each in earlier if each.version == charter.restores), None)
+    if then is None or any(
+        getattr(then, name) != getattr(charter, name) for name in ("files", "products", "floors")
+    ):
+        raise _unverified("restores", f"does not hold what version {charter.restores} did")
 
 
 def check_current(charter: Charter, in_force: TrustList) -> None:

@@ -187,7 +187,7 @@ class Offer(_Closed):
         """RFC 8785 bytes: what an operator signs."""
         return rfc8785.dumps(self.model_dump(mode="json", by_alias=True))
 
-    def schema_json(self) -> bytes:
+    def shape_json(self) -> bytes:
         """RFC 8785 bytes of the name and the columns' shape (type, role, levels, bounds)."""
         shape = {
             name: [
@@ -202,7 +202,7 @@ class Offer(_Closed):
 
     def schema_digest(self) -> bytes:
         """SHA-256 of the columns' shape: equal where regions may be combined."""
-        return hashlib.sha256(self.schema_json()).digest()
+        return hashlib.sha256(self.shape_json()).digest()
 
 
 class Product(Offer):

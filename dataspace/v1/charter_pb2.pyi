@@ -78,22 +78,20 @@ class GovernanceRequest(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., logs: _Optional[_Iterable[str]] = ..., submit: _Optional[_Union[Proposal, _Mapping]] = ...) -> None: ...
 
 class GovernanceAnswer(_message.Message):
-    __slots__ = ("signer", "request_sha256", "region", "charters", "proposals", "trust_lists", "decided_at_ms")
+    __slots__ = ("signer", "request_sha256", "region", "charters", "proposals", "decided_at_ms")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
     CHARTERS_FIELD_NUMBER: _ClassVar[int]
     PROPOSALS_FIELD_NUMBER: _ClassVar[int]
-    TRUST_LISTS_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     request_sha256: bytes
     region: str
     charters: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
     proposals: _containers.RepeatedCompositeFieldContainer[Proposal]
-    trust_lists: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
     decided_at_ms: int
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., charters: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., proposals: _Optional[_Iterable[_Union[Proposal, _Mapping]]] = ..., trust_lists: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., decided_at_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., charters: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., proposals: _Optional[_Iterable[_Union[Proposal, _Mapping]]] = ..., decided_at_ms: _Optional[int] = ...) -> None: ...
 
 class CharterApplication(_message.Message):
     __slots__ = ("signer", "freshness", "proposal")
