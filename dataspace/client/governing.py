@@ -71,8 +71,8 @@ class Governance:
         applied = [each for each in self.charters if each.id.startswith(name)]
         if len(name) >= _LEAST and applied and applied[-1] is not self.current:
             raise Unverified(
-                f"charter {applied[-1].version} was overtaken by {self.current.version}; go back to "
-                f"it with `gba govern propose --rollback-to {applied[-1].version}`",
+                f"charter {applied[-1].version} was overtaken by {self.current.version}; go back "
+                f"to it with `gba govern propose --rollback-to {applied[-1].version}`",
                 code="charter-rollback",
             )
         raise Malformed(
