@@ -15,6 +15,7 @@ from dataspace.cli.policies import PoliciesOption, chosen_folder
 from dataspace.cli.redeciding import records_of
 from dataspace.cli.subjects import Language, language_of
 from dataspace.errors import Malformed
+from dataspace.policy.bases import basis_of
 from dataspace.policy.explaining import Explanation, explain
 from dataspace.policy.requests import AccessRequest
 from dataspace.policy.rules import PolicySet
@@ -81,17 +82,6 @@ def explain_request(
         )  # fmt: skip
         for line in lines_of(each, language):
             out.print(line, markup=False, soft_wrap=True)
-
-
-def basis_of(source: str, target: str, action: str, *, emergency: bool) -> str:
-    """The legal basis that a request on a route stands on where none is named."""
-    if action == "aggregate":
-        return "AGGREGATE"
-    if emergency:
-        return "EMERGENCY"
-    if source == target:
-        return "LOCAL"
-    return "GBA-SC" if "guangzhou" in {source, target} else "HK-PDPO+MO-PDPA"
 
 
 def _recorded(

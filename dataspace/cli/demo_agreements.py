@@ -25,13 +25,13 @@ from dataspace.policy.agreements import (
     Agreement,
     read_step,
 )
-from dataspace.policy.terms import ALL, STANDARD_CONTRACT, Terms
+from dataspace.policy.bases import basis_of
+from dataspace.policy.terms import ALL, Terms
 from dataspace.v1.agreement_pb2 import AgreementStep
 
 _DAYS = 365
 _DAY_MS = 86_400_000
 _PURPOSES = ("ETREAT", "HRESCH", "PUBHLTH", "TREAT")
-_BETWEEN_HK_AND_MO = "HK-PDPO+MO-PDPA"
 
 
 def make_demo_agreements(home: Path) -> None:
@@ -44,16 +44,15 @@ def make_demo_agreements(home: Path) -> None:
 
 def demo_terms(provider: str, consumer: str, at_ms: int) -> Terms:
     """The terms of one pair: examples, which an operator's counsel would change."""
-    mainland = "guangzhou" in {provider, consumer}
     return Terms(
         provider=provider,
         consumer=consumer,
         products=(ALL,),
         columns=(ALL,),
         purposes=_PURPOSES,
-        basis=STANDARD_CONTRACT if mainland else _BETWEEN_HK_AND_MO,
-        filing=f"DEMO-FILING-{provider}-{consumer}" if mainland else "",
-        impact_assessment=f"DEMO-PIA-{provider}-{consumer}" if mainland else "",
+        basis=basis_of(provider, consumer, "record"),
+        filing=f"DEMO-FILING-{provider}-{consumer}",
+        impact_assessment=f"DEMO-PIA-{provider}-{consumer}",
         retention_days=30,
         not_before_ms=at_ms,
         not_after_ms=at_ms + _DAYS * _DAY_MS,
@@ -62,7 +61,7 @@ def demo_terms(provider: str, consumer: str, at_ms: int) -> Terms:
 
 def _finalised(provider: PartyHome, consumer: PartyHome, at_ms: int) -> Agreement:
     terms = demo_terms(provider.uri.region, consumer.uri.region, at_ms)
-    trust = provider.trust(at_ms)
+    trust = provider.trust(at_ms).for_kept()  # there is no list before the space runs
     agreement: Agreement | None = None
     makers = {REQUESTED: consumer, AGREED: provider, VERIFIED: consumer, FINALISED: provider}
     for state, maker in makers.items():

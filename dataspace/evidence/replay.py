@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dataspace.errors import Unverified
@@ -25,6 +25,7 @@ from dataspace.query.product import Offer
 from dataspace.query.tree import Query
 from dataspace.v1 import query_pb2
 
+_TERMS = ("filing", "impact_assessment", "onward")  # what rules look at in an agreement
 Request = Opened[query_pb2.QueryRequest]
 Offers = Mapping[str, Mapping[str, RegionOffer]]  # by region and product
 
@@ -38,18 +39,22 @@ class Context:
     decisions: tuple[Mapping[str, Any], ...]
     agreements: tuple[Sequence[object], ...] = ()  # digests that each question was held against
 
-    def agreement_state(self, question: AccessRequest, at_ms: int) -> str:
-        """What the owner recorded of a question's agreement. A state that is not `absent` names
-        the agreements that gave it; whether they say so is for their own chains to prove."""
+    def under(self, question: AccessRequest, at_ms: int) -> AccessRequest:
+        """A question under the agreements that the owner recorded for it. A state that is not
+        `absent` names those that gave it; whether they say so is for their own chains to prove."""
         del at_ms
         for at, recorded in enumerate(self.questions):
             place = (recorded.product_region, recorded.product)
-            if place == (question.product_region, question.product):
-                named = self.agreements[at] if at < len(self.agreements) else ()
-                if recorded.agreement != "absent" and not named:
-                    raise _differs(f"{self.owner} recorded no agreement for the state that it used")
-                return recorded.agreement
-        return "absent"
+            if place != (question.product_region, question.product):
+                continue
+            named = self.agreements[at] if at < len(self.agreements) else ()
+            if recorded.agreement != "absent" and not named:
+                raise _differs(f"{self.owner} recorded no agreement for the state that it used")
+            terms = {name: getattr(recorded, name) for name in _TERMS}
+            if recorded.agreement != "valid" and any(terms.values()):
+                raise _differs(f"{self.owner} recorded terms of an agreement that is not in force")
+            return replace(question, agreement=recorded.agreement, **terms)
+        return question
 
     @property
     def owner(self) -> str:
@@ -95,9 +100,7 @@ def check_questions(context: Context, request: Request, offers: Offers) -> None:
     again = tuple(
         question
         for region in regions
-        for question in access_requests(
-            asked, query, plain[region], region, at_ms, context.agreement_state
-        )
+        for question in access_requests(asked, query, plain[region], region, at_ms, context.under)
     )
     if again != context.questions:
         raise _differs(f"{owner} asked its rules something else than what the request says")

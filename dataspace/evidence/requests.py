@@ -7,7 +7,7 @@ then freshness, then parse, then bind, then the question to put to the rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dataspace.errors import Malformed, Refused
@@ -16,6 +16,7 @@ from dataspace.identity.envelopes import Opened, open_envelope
 from dataspace.identity.freshness import check_freshness
 from dataspace.identity.names import PEOPLE_ROLES
 from dataspace.identity.trustlist import TrustList
+from dataspace.policy.bases import AGGREGATE, AGGREGATE_ACTION
 from dataspace.policy.requests import AccessRequest
 from dataspace.query.parse import parse_query
 from dataspace.query.product import Offer
@@ -25,8 +26,8 @@ from dataspace.v1.envelope_pb2 import Envelope
 
 MAX_REQUEST_BYTES = 64 * 1024
 
-# How a question stands under agreements as of a moment: one of `policy.requests.STATES`.
-AgreementState = Callable[[AccessRequest, int], str]
+# Puts a question under the agreements of a moment.
+Under = Callable[[AccessRequest, int], AccessRequest]
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def access_requests(
     offers: Mapping[str, Offer],
     region: str,
     now_ms: int,
-    agreement_state: AgreementState = lambda _request, _at_ms: "absent",
+    under: Under = lambda request, _at_ms: request,
 ) -> tuple[AccessRequest, ...]:
     """The questions that the rules of `region`'s share are asked: one for each product."""
     uri = asked.signer.uri
@@ -100,7 +101,7 @@ def access_requests(
             actor_region=uri.region,
             actor_member=uri.member,
             actor_role=uri.role,
-            action="aggregate",
+            action=AGGREGATE_ACTION,
             product=product,
             product_region=region,
             purpose=asked.request.purpose,
@@ -113,7 +114,7 @@ def access_requests(
             ),
             route_from=region,
             route_to=uri.region,
-            legal_basis="AGGREGATE",
+            legal_basis=AGGREGATE,
             agreement="absent",
             consent="absent",
             emergency=False,
@@ -122,4 +123,4 @@ def access_requests(
         )
         for product in query.products
     )
-    return tuple(replace(each, agreement=agreement_state(each, now_ms)) for each in questions)
+    return tuple(under(each, now_ms) for each in questions)

@@ -9,10 +9,11 @@ expired.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from dataspace.policy.agreements import TERMINATED, Agreement
+from dataspace.policy.bases import AGGREGATE_ACTION
 from dataspace.policy.requests import AccessRequest
 from dataspace.policy.terms import ALL, Terms, party_covers
 
@@ -53,6 +54,8 @@ class Narrowed:
     not_after_ms: int
     retention_days: int
     onward_transfer: bool
+    filing: bool
+    impact_assessment: bool
 
 
 NONE = Standing(ABSENT)
@@ -66,16 +69,36 @@ def no_agreements(_request: AccessRequest, _at_ms: int) -> Standing:
 
 @dataclass
 class Noted:
-    """Tells the state of each question, and notes the agreements behind it for the record."""
+    """Puts each question under its agreements, and notes which they were for the record."""
 
     ask: Ask
     agreements: list[list[str]] = field(default_factory=list)
 
-    def __call__(self, request: AccessRequest, at_ms: int) -> str:
-        """One of `policy.requests.STATES`."""
+    def __call__(self, request: AccessRequest, at_ms: int) -> AccessRequest:
+        """The question as it is put to the rules."""
         stands = self.ask(request, at_ms)
         self.agreements.append(list(stands.agreements))
-        return stands.state
+        return under(request, stands)
+
+
+def under(request: AccessRequest, stands: Standing) -> AccessRequest:
+    """A question with what its agreements say: their state, and the terms that rules look at.
+
+    Terms are set where agreements are in force. Their basis is the question's own, but for
+    statistics, which need no agreement, and for emergencies, which stand on none.
+    """
+    terms = stands.narrowed
+    if terms is None:
+        return replace(request, agreement=stands.state)
+    own_basis = request.action == AGGREGATE_ACTION or request.emergency
+    return replace(
+        request,
+        agreement=stands.state,
+        legal_basis=request.legal_basis if own_basis else terms.basis,
+        filing=terms.filing,
+        impact_assessment=terms.impact_assessment,
+        onward=terms.onward_transfer,
+    )
 
 
 def standing(
@@ -113,6 +136,8 @@ def narrowed(terms: Iterable[Terms]) -> Narrowed:
         not_after_ms=min(each.not_after_ms for each in several),
         retention_days=min(each.retention_days for each in several),
         onward_transfer=all(each.onward_transfer for each in several),
+        filing=all(each.filing for each in several),
+        impact_assessment=all(each.impact_assessment for each in several),
     )
 
 

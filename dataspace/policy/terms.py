@@ -21,11 +21,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from dataspace.errors import DataspaceError, Malformed
 from dataspace.identity.names import check_part, check_region
+from dataspace.policy.bases import STANDARD_CONTRACT
 from dataspace.policy.requests import PURPOSES
 
 ALL: Final = "*"
 MAX_TERMS_BYTES: Final = 32 * 1024
-STANDARD_CONTRACT: Final = "GBA-SC"
 _BASES_OF_NO_CONTRACT: Final = frozenset({"AGGREGATE", "LOCAL", "EMERGENCY"})
 _PRODUCT: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _COLUMN: Final = re.compile(r"[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,62}")

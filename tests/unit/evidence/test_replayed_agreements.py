@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,25 @@ def context(state: str, *agreements: tuple[object, ...]) -> Context:
 
 @pytest.mark.parametrize("state", ["valid", "expired"])
 def test_a_state_that_names_no_agreement_is_not_believed(state: str) -> None:
-    assert context(state, ("digest",)).agreement_state(ASKED, 0) == state
+    assert context(state, ("digest",)).under(ASKED, 0).agreement == state
     for recorded in ((), ((),)):
         with pytest.raises(Unverified) as caught:
-            context(state, *recorded).agreement_state(ASKED, 0)
+            context(state, *recorded).under(ASKED, 0)
         assert caught.value.code == "evidence-replay"
 
 
 def test_what_was_decided_without_an_agreement_names_none() -> None:
-    assert context("absent").agreement_state(ASKED, 0) == "absent"
-    assert context("valid", ("digest",)).agreement_state(statistics(product="labs"), 0) == "absent"
+    assert context("absent").under(ASKED, 0) == ASKED
+    elsewhere = statistics(product="labs")
+    assert context("valid", ("digest",)).under(elsewhere, 0) == elsewhere
+
+
+@pytest.mark.parametrize("term", ["filing", "impact_assessment", "onward"])
+def test_terms_are_taken_from_agreements_in_force_alone(term: str) -> None:
+    recorded = context("valid", ("digest",))
+    told: dict[str, Any] = {term: True}
+    with_term = replace(recorded, questions=(replace(recorded.questions[0], **told),))
+    assert getattr(with_term.under(ASKED, 0), term)
+    over = replace(with_term.questions[0], agreement="expired")
+    with pytest.raises(Unverified):
+        replace(with_term, questions=(over,)).under(ASKED, 0)

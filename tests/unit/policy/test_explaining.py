@@ -56,7 +56,6 @@ def test_what_is_permitted_needs_no_change() -> None:
         ({"actor_role": "researcher"}, ("actor_role", "clinician")),
         ({"categories": frozenset({"genetic", "x"})}, ("categories", "genetic")),
     ],
-    ids=str,
 )
 def test_the_one_thing_that_is_missing_is_named(
     changed: dict[str, Any], helps: tuple[str, Any]

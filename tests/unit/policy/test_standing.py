@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dataspace.policy.requests import AccessRequest
-from dataspace.policy.standing import Held, overlap, standing
+from dataspace.policy.standing import Held, overlap, standing, under
 from tests.unit.identity.world import NOW_MS
 from tests.unit.policy.agreed import DAY, operators, terms
 from tests.unit.policy.samples import statistics
@@ -143,3 +143,23 @@ def test_overlap_is_seen_from_both_sides(changed: dict[str, Any], meets: bool) -
     other = terms(**changed)
     assert overlap(terms(), other) is meets
     assert overlap(other, terms()) is meets
+
+
+def test_the_rules_see_the_terms_of_an_agreement_in_force() -> None:
+    record = replace(ASKED, action="record", legal_basis="PIPL-SC")
+    asked = under(record, standing([operators().held()], record, "h1", NOW_MS))
+    assert (asked.agreement, asked.legal_basis) == ("valid", "GBA-SC")
+    assert (asked.filing, asked.impact_assessment, asked.onward) == (True, True, False)
+
+
+def test_the_rules_see_no_terms_of_an_agreement_that_is_over() -> None:
+    stands = standing([operators().held()], ASKED, "h1", NOW_MS + 1000 * DAY)
+    asked = under(ASKED, stands)
+    assert asked == replace(ASKED, agreement="expired")
+
+
+def test_statistics_and_emergencies_stand_on_their_own_basis() -> None:
+    stands = standing([operators().held()], ASKED, "h1", NOW_MS)
+    assert under(ASKED, stands).legal_basis == "AGGREGATE"
+    urgent = replace(ASKED, action="record", legal_basis="EMERGENCY", emergency=True)
+    assert under(urgent, stands).legal_basis == "EMERGENCY"
