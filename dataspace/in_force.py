@@ -84,7 +84,6 @@ class InForce:
             keep_trust_list(self._home, envelope, fresh.version)
         self._versions = _versions(self._home.path)
         self._trust = carry_lists(fresh, self._trust.revocations, now_ms())
-        _LOG.info("trust.taken", version=fresh.version)
         self._tell()
 
     def take(self, envelopes: Iterable[Envelope]) -> list[DataspaceError]:

@@ -44,7 +44,7 @@ from dataspace.home import PartyHome
 from dataspace.identity.dsse import parse_envelope
 from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import cosign_trust_list, seal_trust_list
-from dataspace.policy.charter import SHARED_FILES, floors_of
+from dataspace.policy.charter import SHARED_FILES, floors_of, read_charter
 from dataspace.policy.charter_chain import seal_charter
 from dataspace.policy.charter_changes import Draft, following
 from dataspace.policy.store import read_file
@@ -169,15 +169,15 @@ def apply(
         with Session(operator) as session:
             known = governance(session, operator)
             wire, version = _to_apply(known, proposal)
-            answers = applied(session, wire, REGIONS)
+            answers, by_broker = applied(session, wire, REGIONS), True
     except Unavailable:
         wire = _read(proposal)
-        version = 0
-        answers = applied(LocalNode(operator), wire, REGIONS)
+        version = read_charter(wire.charter).version
+        answers, by_broker = applied(LocalNode(operator), wire, REGIONS), False
     if format_ is Format.JSON:
         print_json({"version": version, "regions": applied_json(answers)})
     else:
-        print_applied(version, answers)
+        print_applied(version, answers, by_broker=by_broker)
     _require_taken(answers, version)
 
 
@@ -237,8 +237,8 @@ def _to_apply(known: Governance, name: str) -> tuple[Proposal, int]:
     proposed = known.find(name)
     if not proposed.is_ready:
         raise Unverified(
-            f"this proposal is signed by {', '.join(proposed.signed_by)} alone; another region has "
-            f"to sign it: `gba govern sign {proposed.id[:16]}`",
+            f"this proposal, signed by {', '.join(proposed.signed_by)}, cannot be applied yet: "
+            f"{proposed.wanted}; see `gba govern sign {proposed.id[:16]}`",
             code="charter-quorum",
         )
     return proposed.wire, proposed.charter.version

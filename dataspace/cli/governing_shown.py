@@ -15,6 +15,7 @@ from dataspace.evidence.proposing import Proposed
 from dataspace.policy.charter import Charter, columns_of
 from dataspace.v1 import charter_pb2
 
+_FEW = 3  # cases in the short form of a review
 IN_FORCE, EARLIER, READY, OPEN = "in force", "earlier", "ready to apply", "wants a signature"
 
 
@@ -29,6 +30,7 @@ def proposal_json(proposed: Proposed) -> dict[str, Any]:
     return _charter(proposed.charter) | {
         "signed_by": list(proposed.signed_by),
         "state": _state(proposed),
+        "wanted": proposed.wanted,
         "trust_list": proposed.trust_list.version if proposed.trust_list else None,
     }
 
@@ -133,8 +135,11 @@ def print_review(review: Review, *, whole: bool = True) -> None:
             f"decision tables: of {tables.after.cases} cases {len(tables.before.failures)} go "
             f"otherwise now, {len(tables.after.failures)} would then"
         )
-        for turned in tables.turned:
+        shown = tables.turned if whole else tables.turned[:_FEW]
+        for turned in shown:
             _say(f"  {turned}")
+        if len(shown) < len(tables.turned):
+            _say(f"  … and {len(tables.turned) - len(shown)} more; see `gba govern review`")
     if review.replayed is None:
         _say("replay: no recorded decisions at hand; a regulator or the node's operator has them")
         return
@@ -145,8 +150,10 @@ def print_review(review: Review, *, whole: bool = True) -> None:
     )
 
 
-def print_applied(version: int, answers: Sequence[LogAnswer]) -> None:
-    """Who decides by a charter now."""
+def print_applied(version: int, answers: Sequence[LogAnswer], *, by_broker: bool) -> None:
+    """Who decides by a charter now. The broker forwards only what it has taken itself."""
+    if by_broker:
+        _say(f"broker: charter {version} is in force")
     for each in applied_json(answers):
         if each["in_force"]:
             _say(f"{each['region']}: charter {version} is in force" +

@@ -11,9 +11,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dataspace.errors import Malformed, Unverified
+from dataspace.errors import Malformed, Refused, Unverified
 from dataspace.identity.quorum import is_quorum, signing_regions
 from dataspace.identity.trusted import TrustList, read_unverified
+from dataspace.identity.trustlist import accept_next
 from dataspace.policy.charter import Charter, read_charter
 from dataspace.policy.charter_chain import check_follows, check_restores
 from dataspace.v1.charter_pb2 import Proposal
@@ -25,18 +26,24 @@ class Proposed:
     """A proposal that may follow the charter in force. `signed_by` are regions that count.
 
     `trust_list` is the one that comes with it, not yet believed; None where none comes.
+    `wanted` says what keeps it from being applied; empty where nothing does.
     """
 
     charter: Charter
     trust_list: TrustList | None
     signed_by: tuple[str, ...]
-    is_ready: bool  # two regions signed the charter, and the trust list where one comes
+    wanted: str
     wire: Proposal
 
     @property
     def id(self) -> str:
         """The digest of the charter's payload, in hexadecimal."""
         return self.charter.id
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether enough regions have signed the charter, and the trust list that comes with it."""
+        return not self.wanted
 
 
 def read_proposal(
@@ -58,17 +65,17 @@ def read_proposal(
             code="charter-authority",
         )
     signers = _standing(authority, wire.charter)
-    ready = is_quorum(authority, signers)
+    wanted = "" if is_quorum(authority, signers) else "another region has to sign it"
     trust_list = _trust_list(wire, charter, authority)
     if trust_list is not None:
-        also = _standing(authority, wire.trust_list)
-        signers, ready = signers & also, ready and is_quorum(authority, also)
+        signers &= _standing(authority, wire.trust_list)
+        wanted = wanted or _wanted(authority, trust_list, wire.trust_list)
     if not signers:
         raise Malformed(
             "no region of the trust list has signed this proposal; see `gba govern sign`",
             code="proposal-unsigned",
         )
-    return Proposed(charter, trust_list, tuple(sorted(signers)), ready, wire)
+    return Proposed(charter, trust_list, tuple(sorted(signers)), wanted, wire)
 
 
 def merged(kept: Proposal, other: Proposal) -> Proposal:
@@ -118,6 +125,15 @@ def _trust_list(wire: Proposal, charter: Charter, authority: TrustList) -> Trust
             code="proposal-trust-list",
         )
     return following
+
+
+def _wanted(authority: TrustList, following: TrustList, envelope: Envelope) -> str:
+    """What the trust list's own rule of succession still asks for."""
+    try:
+        accept_next(authority, envelope, following.issued_at_ms)
+    except (Unverified, Refused) as error:
+        return error.message
+    return ""
 
 
 def _standing(authority: TrustList, envelope: Envelope) -> frozenset[str]:
