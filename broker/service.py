@@ -270,11 +270,13 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 _LOG.info("node.detached", region=attached.region, role=_role(attached))
 
     def _needed(self, context: Any) -> set[str]:
-        """The regions whose lists it takes to admit a party, and to be believed by it."""
+        """The regions whose lists it takes to admit a party, to be believed by it, and to hand
+        it whatever it needs to answer: a node that is attached can verify everybody."""
         at = datetime.fromtimestamp(now_ms() / 1000, UTC)
         peer = self._presented(context, at).uri
-        own = {peer.region} if peer.role == REVOCATION else set()  # it brings that list itself
-        return {peer.region, self.federation.identity.uri.region} - own
+        if peer.role == REVOCATION:  # it brings its own region's itself
+            return {self.federation.identity.uri.region} - {peer.region}
+        return {signer.uri.region for signer in self.standing.in_force.trust().revocation_signers}
 
     def _admit(
         self, first: broker_pb2.NodeFrame, peer: VerifiedSigner, challenge: bytes

@@ -219,7 +219,13 @@ class Node:
         handler = self.room.handlers().get(envelope.payload_type)
         if handler is None:
             raise Malformed("the desk answers no request of this kind", code="wrong-payload-type")
-        return {"answer": base64.b64encode(handler(envelope).SerializeToString()).decode()}
+        answer = handler(envelope)
+        # By which whoever asks believes the answer, also where the broker is away.
+        lists = self.in_force.lists()
+        return {
+            "answer": base64.b64encode(answer.SerializeToString()).decode(),
+            "revocations": base64.b64encode(lists.SerializeToString()).decode(),
+        }
 
     def _erase(self, request: dict[str, Any]) -> dict[str, Any]:
         """{"do": "erase", "before_ms": …} or {"do": "erase", "entry": …}."""
