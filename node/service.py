@@ -221,7 +221,7 @@ class Node:
             raise Malformed("the desk answers no request of this kind", code="wrong-payload-type")
         answer = handler(envelope)
         # By which whoever asks believes the answer, also where the broker is away.
-        lists = self.in_force.lists()
+        lists = self.in_force.handed_on()
         return {
             "answer": base64.b64encode(answer.SerializeToString()).decode(),
             "revocations": base64.b64encode(lists.SerializeToString()).decode(),

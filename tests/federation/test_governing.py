@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,40 @@ def test_a_region_whose_rules_do_not_load_keeps_its_charter_and_says_so(
     await_ready(space, "macao")
     await_true(lambda: version_of(space, "macao") == before + 2, "does not follow")
     assert space.query(SQL).code == 0
+
+
+def test_a_trust_list_comes_with_its_charter_also_without_the_broker_and_reaches_everybody(
+    space: Space, tmp_path: Path
+) -> None:
+    draft, file = tmp_path / "next.json", tmp_path / "profiles.proposal"
+    assert gba_in(space, "trust", "draft", str(draft)).code == 0
+    wanted = json.loads(draft.read_text())
+    for region in wanted["regions"]:
+        if region["region"] == "macao":
+            region["profiles"][0]["assurance"] = 1
+    draft.write_text(json.dumps(wanted))
+    ok(govern(space, "propose", "--reason", "profiles", "--trust-list", str(draft), "--out",
+              str(file), actor="guangzhou/operator"))  # fmt: skip
+    signed = ok(govern(space, "sign", str(file), "--out", str(file), actor="hongkong/operator"))
+    assert "macao" in signed["wanted"]  # what is its own changes with its own signature alone
+    early = govern(space, "apply", str(file), actor="hongkong/operator")
+    assert (early.code, early.error["code"]) == (6, "charter-quorum")
+    ok(govern(space, "sign", str(file), "--out", str(file), actor="macao/operator"))
+    before = version_of(space, "macao")
+    stop(space, "broker")
+    try:
+        alone = ok(govern(space, "apply", str(file), actor="macao/operator"))
+    finally:
+        start_party(space.home, "broker")
+    assert [each["in_force"] for each in alone["regions"]] == [False, False, True]
+    await_ready(space)
+    came = ok(govern(space, "apply", str(file), actor="hongkong/operator"))
+    assert [each["already"] for each in came["regions"]] == [False, False, True]
+    assert {version_of(space, owner) for owner in OWNERS} == {before + 1}
+    for party in ("broker", "macao", "guangzhou/witness", "hongkong/revocation"):
+        await_true(lambda home=space.home / party: (home / "trust/2.dsse").is_file(), party)  # type: ignore[misc]
+    assert space.query(SQL).code == 0
+    assert (space.home / "actors/hongkong-researcher/trust/2.dsse").is_file()
 
 
 def test_the_schema_of_a_product_that_two_regions_offer_changes_by_a_proposal(

@@ -175,7 +175,7 @@ def _list(*keyids: str, **changes: Any) -> Envelope:
 
 
 def _naming(trust_list: Envelope) -> Envelope:
-    digest = sha256(trust_list.payload).digest()
+    digest = sha256(trust_list.payload)
     return second(trust_list_sha256=digest, space_rules=FILES["space.cedar"])
 
 
