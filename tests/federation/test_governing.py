@@ -21,7 +21,7 @@ from dataspace.processes import now_ms
 from dataspace.synthetic import product_text
 from tests.federation.copies import running_copy
 from tests.federation.processes import await_ready, await_true, restart, stop
-from tests.federation.shell import gba_in
+from tests.federation.shell import gba_in, query
 from tests.spaces import Ran, Space
 from tests.unit.policy.samples import forbid
 
@@ -79,10 +79,10 @@ def entries(space: Space, owner: str, kind: str) -> list[Entry]:
     return [each for each in read if each.kind == kind][::-1]
 
 
-def test_two_regions_change_the_rules_of_all_and_every_log_says_so_and_back(
+def test_two_regions_change_the_rules_of_all_and_every_log_says_so(
     space: Space, tmp_path: Path
 ) -> None:
-    assert space.query(SQL).code == 0
+    assert query(space, SQL).code == 0
     before = version_of(space, "macao")
     closed = forbid("research-closed", 'context.purpose == Purpose::"HRESCH"')
     proposal = proposed(space, "--space-rules", str(shared(space, tmp_path, closed)))
@@ -97,7 +97,7 @@ def test_two_regions_change_the_rules_of_all_and_every_log_says_so_and_back(
     assert looked["replay"]["decisions"] == looked["replay"]["outcomes_changed"] > 0
     regulator = ok(govern(space, "review", proposal, actor="macao/regulator"))
     assert regulator["replay"]["outcomes_changed"] > 0
-    assert space.query(SQL).code == 0  # a proposal alone changes nothing
+    assert query(space, SQL).code == 0  # a proposal alone changes nothing
 
     early = govern(space, "apply", proposal, actor="guangzhou/operator")
     assert (early.code, early.error["code"]) == (6, "charter-quorum")
@@ -110,7 +110,7 @@ def test_two_regions_change_the_rules_of_all_and_every_log_says_so_and_back(
     await_ready(space)
     came = ok(govern(space, "apply", proposal, actor="macao/operator"))
     assert [each["in_force"] for each in came["regions"]] == [True] * 3
-    refused = space.query(SQL)
+    refused = query(space, SQL)
     assert (refused.code, refused.error["rule"]) == (4, "research-closed")
 
     for owner in OWNERS:
@@ -125,10 +125,14 @@ def test_two_regions_change_the_rules_of_all_and_every_log_says_so_and_back(
     assert all(each["already"] for each in twice["regions"])
     assert len(entries(space, "macao", "charter.applied")) == 1
 
+
+def test_what_was_changed_is_rolled_back_in_the_same_way(space: Space) -> None:
+    overtaken = ok(govern(space, "list", actor="macao/regulator"))["charters"][-1]
+    before = overtaken["version"] - 1
     back = proposed(space, "--rollback-to", str(before), by="macao")
     applied(space, back, "guangzhou")
-    assert space.query(SQL).code == 0
-    old = govern(space, "apply", proposal, actor="macao/operator")
+    assert query(space, SQL).code == 0
+    old = govern(space, "apply", overtaken["id"], actor="macao/operator")
     assert (old.code, old.error["code"]) == (6, "charter-rollback")
     for owner in OWNERS:
         assert entries(space, owner, "charter.applied")[0].fields["restores"] == before
@@ -163,7 +167,7 @@ def test_a_shared_file_edited_at_one_node_changes_nothing_and_raises_an_alarm(
             ),
             "no alarm",
         )
-        assert space.query(SQL).code == 0
+        assert query(space, SQL).code == 0
     finally:
         file.write_text(good, "utf-8")
 
@@ -208,7 +212,7 @@ def test_a_region_whose_rules_do_not_load_keeps_its_charter_and_says_so(
     start_party(space.home, "macao")
     await_ready(space, "macao")
     await_true(lambda: version_of(space, "macao") == before + 2, "does not follow")
-    assert space.query(SQL).code == 0
+    assert query(space, SQL).code == 0
 
 
 def test_a_trust_list_comes_with_its_charter_also_without_the_broker_and_reaches_everybody(
@@ -241,7 +245,7 @@ def test_a_trust_list_comes_with_its_charter_also_without_the_broker_and_reaches
     assert {version_of(space, owner) for owner in OWNERS} == {before + 1}
     for party in ("broker", "macao", "guangzhou/witness", "hongkong/revocation"):
         await_true(lambda home=space.home / party: (home / "trust/2.dsse").is_file(), party)  # type: ignore[misc]
-    assert space.query(SQL).code == 0
+    assert query(space, SQL).code == 0
     assert (space.home / "actors/hongkong-researcher/trust/2.dsse").is_file()
 
 
@@ -263,13 +267,13 @@ def test_the_schema_of_a_product_that_two_regions_offer_changes_by_a_proposal(
     assert [line for line in change["diff"] if line.startswith("-cost")]
     applied(space, proposal)
     sql = "select count(*) from encounters"
-    assert space.query(sql).error["code"] == "product"  # nobody offers it as it has to be
+    assert query(space, sql).error["code"] == "product"  # nobody offers it as it has to be
     loaded = gba_in(space, "node", "load", "macao", str(file))
     assert loaded.code == 0, loaded.err
-    found = space.query(sql)
+    found = query(space, sql)
     assert [node["region"] for node in found.json["nodes"]] == ["macao"]
 
     file.write_text("min_subjects = 12\nround_to = 5\n")
     applied(space, proposed(space, "--floors", str(file)))
-    refused = space.query(sql)
+    refused = query(space, sql)
     assert (refused.code, refused.error["code"]) == (4, "product-floor")

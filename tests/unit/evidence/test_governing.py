@@ -196,6 +196,15 @@ def test_a_charter_signed_under_a_trust_list_that_is_over_is_refused(party: Part
     refusal(Unverified, "charter-authority", party.governor.take, proposal(second()), NOW_MS)
 
 
+def test_one_that_only_claims_to_go_back_is_refused(party: Party) -> None:
+    party.governor.take(proposal(second()), NOW_MS)
+    current = party.governor.current
+    assert current is not None
+    claim = REGIONS.seal(REGIONS.next(current, restores=1), *TWO)
+    refusal(Unverified, "charter-restores", party.governor.take, proposal(claim), NOW_MS)
+    assert party.version == 2
+
+
 def test_a_space_without_charters_takes_none(party: Party) -> None:
     party.governor.charters = ()
     refusal(Malformed, "charter-missing", party.governor.take, proposal(second()), NOW_MS)
