@@ -270,8 +270,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 _LOG.info("node.detached", region=attached.region, role=_role(attached))
 
     def _needed(self, context: Any) -> set[str]:
-        """The regions whose lists it takes to admit a party, to be believed by it, and to hand
-        it whatever it needs to answer: a node that is attached can verify everybody."""
+        """The regions whose lists it takes to admit a party, and for it to verify everybody."""
         at = datetime.fromtimestamp(now_ms() / 1000, UTC)
         peer = self._presented(context, at).uri
         if peer.role == REVOCATION:  # it brings its own region's itself

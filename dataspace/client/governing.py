@@ -115,9 +115,14 @@ def governance(session: Session, home: PartyHome, submit: Proposal | None = None
     body = answer.answer.body if answer.answer is not None else None
     if not isinstance(body, charter_pb2.GovernanceAnswer):
         raise Unverified("the broker answers with another kind", code="governance-answer")
+    if not body.charters:
+        raise Malformed(
+            "this space was made before there were charters; make it anew to have one",
+            code="charter-missing",
+        )
     lists = home.trust_lists(now_ms())
     charters = accept_all(body.charters, lists)
-    if not charters or home.config.charter_sha256 not in {"", charters[0].id}:
+    if home.config.charter_sha256 not in {"", charters[0].id}:
         raise Unverified(
             "the broker shows other charters than the one pinned at install", code="charter-pin"
         )
