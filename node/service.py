@@ -21,11 +21,11 @@ from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
+from dataspace.governed import open_policies
 from dataspace.home import PartyHome
 from dataspace.identity.dsse import parse_envelope
 from dataspace.identity.keystore import load_private_key
 from dataspace.in_force import InForce
-from dataspace.policy.store import PolicyStore
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
@@ -77,15 +77,18 @@ class Node:
             region=region,
             identity=home.identity,
             trust=in_force.trust,
-            policies=PolicyStore(home.path / "policies"),
+            policies=open_policies(home),
             ledger=Ledger.in_file(home.path / "ledger.db"),
             recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
         )
         cosigned = CosignedStore(home.folder("cosigned"), log.cosigned_text)
-        governance = Governance.open(home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust)
+        governance = Governance.open(
+            home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust, gatekeeper.policies
+        )
         gatekeeper.agreement_state = governance.agreements.agreement_state
+        gatekeeper.check_offered = governance.governor.check_offered
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
@@ -218,7 +221,7 @@ class Node:
             raise Malformed("the desk answers no request of this kind", code="wrong-payload-type")
         answer = handler(envelope)
         # By which whoever asks believes the answer, also where the broker is away.
-        lists = self.in_force.lists()
+        lists = self.in_force.handed_on()
         return {
             "answer": base64.b64encode(answer.SerializeToString()).decode(),
             "revocations": base64.b64encode(lists.SerializeToString()).decode(),

@@ -56,7 +56,7 @@ class LocalNode:
         if reply is None:
             raise Unavailable("the node does not run; see `gba space status`", code="node-absent")
         lists = RevocationLists.FromString(base64.b64decode(reply["revocations"]))
-        self._in_force.take(lists.lists)
+        self._in_force.receive(lists)
         answer = query_pb2.NodeAnswer.FromString(base64.b64decode(reply["answer"]))
         digest = hashlib.sha256(envelope.payload).digest()
         checked = check_answer(answer, region, digest, self.trust, now_ms())

@@ -20,6 +20,7 @@ from dataspace.identity.trustlist import TrustList
 from dataspace.v1 import (
     agreement_pb2,
     audit_pb2,
+    charter_pb2,
     consent_pb2,
     emergency_pb2,
     evidence_pb2,
@@ -35,6 +36,8 @@ Body = (
     | agreement_pb2.AgreementAnswer
     | consent_pb2.ConsentAnswer
     | emergency_pb2.ReviewAnswer
+    | charter_pb2.GovernanceAnswer
+    | charter_pb2.CharterApplied
 )
 
 # What a node, or the broker for its own log, may sign as an answer, by payload type.
@@ -49,6 +52,8 @@ BODIES: Mapping[str, type[Body]] = {
         agreement_pb2.AgreementAnswer,
         consent_pb2.ConsentAnswer,
         emergency_pb2.ReviewAnswer,
+        charter_pb2.GovernanceAnswer,
+        charter_pb2.CharterApplied,
     )
 }
 
