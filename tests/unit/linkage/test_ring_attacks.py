@@ -187,6 +187,18 @@ def test_after_the_first_cheat_nothing_is_taken_any_more() -> None:
         part.finish()
 
 
+def test_a_chunk_that_is_labelled_for_another_node_is_not_taken() -> None:
+    whole = ring(CELLS)
+    kept: Wave = []
+    whole.run(remembering(kept))
+    signer, first = kept[at(kept, "guangzhou", 0)]
+    assert isinstance(first, HopChunk)
+    part = whole.nodes["hongkong"].participant(whole.transcript)
+    with pytest.raises(Unverified) as caught:
+        part.receive(edited(first, to="macao"), signer)
+    assert caught.value.code == "ring-wrong-node"
+
+
 def test_a_message_of_an_earlier_attempt_is_refused() -> None:
     before: Wave = []
     ring(CELLS).run(remembering(before))
