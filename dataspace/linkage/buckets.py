@@ -91,7 +91,7 @@ def is_known(output: bytes, row: bytes, entries: int) -> bool:
     if len(row) != entries * TAG_BYTES or not MIN_ENTRIES <= entries < _MAX_ENTRIES:
         raise Unverified("the bucket is not of its epoch's size; do not use it", code="bucket-size")
     _, tags = _split(output)
-    return bool(np.isin(tags[0], np.frombuffer(row, "<u8")))
+    return bool((np.frombuffer(row, "<u8") == tags[0]).any())
 
 
 def _split(outputs: bytes) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
+from google.protobuf.message import Message as ProtobufMessage
 
 from dataspace.identity.names import ActorUri
 from dataspace.linkage.points import blind, random_points, scalar_from
@@ -157,3 +159,17 @@ def tokens(batches: Sequence[BlindedBatch], slot: int) -> list[set[bytes]]:
 def people(count: int, first: int = 0) -> Cell:
     """Subjects with a document and a name each."""
     return [(f"doc {number}", f"name {number}") for number in range(first, first + count)]
+
+
+M = TypeVar("M", bound=ProtobufMessage)
+
+
+def edited(message: M, **changes: object) -> M:
+    copy = type(message).FromString(message.SerializeToString())
+    for name, value in changes.items():
+        target: object = copy
+        *path, last = name.split("__")
+        for step in path:
+            target = getattr(target, step)
+        setattr(target, last, value)
+    return copy

@@ -34,7 +34,7 @@ def test_everybody_known_is_found_and_nobody_else(known: int) -> None:
         row = table.row(bucket_of(output, table.buckets))
         return is_known(output, row, table.entries)
 
-    assert all(map(found, outputs(known)))
+    assert all(map(found, outputs(known)[:: 1 + known // 1000]))
     assert not any(map(found, outputs(1000, "unknown")))
 
 

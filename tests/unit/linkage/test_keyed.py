@@ -91,7 +91,9 @@ def test_another_transcript_or_contribution_gives_other_keys() -> None:
     assert slot_keys(TRANSCRIPT, {**heard, "macao": bytes(32)}) != slot_keys(TRANSCRIPT, heard)
 
 
-@pytest.mark.parametrize("attack", ["round", "receiver", "signer", "stranger", "sealed", "another"])
+@pytest.mark.parametrize(
+    "attack", ["round", "receiver", "label", "signer", "stranger", "sealed", "another"]
+)
 def test_a_contribution_that_was_moved_or_exchanged_is_refused(attack: str) -> None:
     contribution = PARTIES["macao"].contribution
     if attack == "another":
@@ -103,6 +105,8 @@ def test_a_contribution_that_was_moved_or_exchanged_is_refused(attack: str) -> N
     elif attack == "receiver":
         message = contribute(TRANSCRIPT, "macao", "hongkong", contribution)
         message.to = "guangzhou"
+    elif attack == "label":
+        message.to = "hongkong"
     elif attack == "signer":
         signer = uri("hongkong")
     elif attack == "stranger":

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TypeVar
 
 import pytest
-from google.protobuf.message import Message as ProtobufMessage
 
-from dataspace.errors import DataspaceError, Malformed, Unverified
+from dataspace.errors import DataspaceError, Unverified
 from dataspace.identity.names import ActorUri
 from dataspace.linkage.points import blind
-from dataspace.linkage.rounds import BatchShape, Joined, RoundPlan, Transcript, join_message
-from dataspace.linkage.sealing import X25519, SealingKey
-from dataspace.v1.linkage_pb2 import BlindedChunk, HopChunk, RoundJoin
+from dataspace.v1.linkage_pb2 import BlindedChunk, HopChunk
 
-from .rings import SLOTS, THREE, Message, Ring, people, plan, ring, seed, uri
+from .rings import Message, edited, people, ring, uri
 
 Wave = list[tuple[ActorUri, Message]]
 CELLS = {
@@ -55,20 +50,6 @@ def at(wave: Wave, stream: str, chunk: int) -> int:
         for number, (_, message) in enumerate(wave)
         if (message.place.stream, message.place.chunk) == (stream, chunk)
     )
-
-
-M = TypeVar("M", bound=ProtobufMessage)
-
-
-def edited(message: M, **changes: object) -> M:
-    copy = type(message).FromString(message.SerializeToString())
-    for name, value in changes.items():
-        target: object = copy
-        *path, last = name.split("__")
-        for step in path:
-            target = getattr(target, step)
-        setattr(target, last, value)
-    return copy
 
 
 def drop(wave: Wave) -> Wave:
@@ -206,6 +187,18 @@ def test_after_the_first_cheat_nothing_is_taken_any_more() -> None:
         part.finish()
 
 
+def test_a_chunk_that_is_labelled_for_another_node_is_not_taken() -> None:
+    whole = ring(CELLS)
+    kept: Wave = []
+    whole.run(remembering(kept))
+    signer, first = kept[at(kept, "guangzhou", 0)]
+    assert isinstance(first, HopChunk)
+    part = whole.nodes["hongkong"].participant(whole.transcript)
+    with pytest.raises(Unverified) as caught:
+        part.receive(edited(first, to="macao"), signer)
+    assert caught.value.code == "ring-wrong-node"
+
+
 def test_a_message_of_an_earlier_attempt_is_refused() -> None:
     before: Wave = []
     ring(CELLS).run(remembering(before))
@@ -267,139 +260,6 @@ def test_content_of_another_size_than_it_claims_is_refused() -> None:
     assert caught.value.code == "ring-count"
 
 
-# --- joins and plans ---------------------------------------------------------------------
-
-
-def joins(whole: Ring) -> list[Joined]:
-    return [node.joined for node in whole.nodes.values()]
-
-
-def test_a_broker_that_shows_two_nodes_different_joins_splits_the_round() -> None:
-    one, other = ring(CELLS, salt="a"), ring(CELLS, salt="b")
-    mixed = [other.nodes["guangzhou"].joined, *joins(one)[1:]]
-    split = Transcript.agree(one.transcript.plan, mixed, None)
-    sender = one.nodes["guangzhou"].participant(one.transcript)
-    work = next(iter(sender.begin(one.nodes["guangzhou"].batches)))
-    ((place, data),) = sender.blinded(work, work.points)
-    message = place.message(data)
-    assert isinstance(message, HopChunk)
-    with pytest.raises(Unverified) as caught:
-        one.nodes["hongkong"].participant(split).receive(message, uri("guangzhou"))
-    assert caught.value.code == "ring-other-round"
-
-
-def test_joins_that_do_not_fit_the_plan_are_refused() -> None:
-    whole = ring(CELLS)
-    agreed, all_joins = whole.transcript.plan, joins(whole)
-    first = all_joins[0]
-    double = replace(first, batches=all_joins[1].batches)
-    huge = replace(first, batches=(BatchShape(b"c" * 16, 2**31),))
-    bad: list[list[Joined]] = [
-        all_joins[:2],
-        [*all_joins, first],
-        [replace(first, round_id=b"x" * 32), *all_joins[1:]],
-        [replace(first, contribution_sha256=b"x" * 32), *all_joins[1:]],
-        [double, *all_joins[1:]],
-        [huge, *all_joins[1:]],
-        [replace(first, uri=uri("macao")), *all_joins[1:]],
-    ]
-    for case in bad:
-        with pytest.raises(Unverified) as caught:
-            Transcript.agree(agreed, case, None)
-        assert caught.value.code == "round-join"
-
-
-def test_a_node_finds_its_own_join_exchanged() -> None:
-    whole, other = ring(CELLS, salt="a"), ring(CELLS, salt="b")
-    with pytest.raises(Unverified):
-        Transcript.agree(whole.transcript.plan, joins(other), whole.nodes["guangzhou"].joined)
-
-
-def join_of_macao() -> RoundJoin:
-    key = SealingKey.from_seed(X25519, b"k" * 32).public
-    return join_message(plan(), "macao", key, b"i" * 32, [BatchShape(b"c" * 16, 5)])
-
-
-def test_a_join_is_read_as_it_was_signed() -> None:
-    joined = Joined.from_message(join_of_macao(), uri("macao"), b"p" * 32)
-    assert joined.region == "macao"
-    assert joined.batches == (BatchShape(b"c" * 16, 5),)
-
-
-@pytest.mark.parametrize(
-    ("changes", "signer"),
-    [
-        ({"region": "hongkong"}, uri("macao")),
-        ({}, ActorUri("macao", "h1", "researcher", "a")),
-        ({"sealing_key__data": b"x"}, uri("macao")),
-        ({"inputs_commitment": b""}, uri("macao")),
-        ({"contribution_sha256": b"x"}, uri("macao")),
-    ],
-)
-def test_a_join_that_cannot_be_one_is_refused(changes: dict[str, object], signer: ActorUri) -> None:
-    message = edited(join_of_macao(), **changes)
-    with pytest.raises(Unverified) as caught:
-        Joined.from_message(message, signer, b"p" * 32)
-    assert caught.value.code == "round-join"
-
-
-@pytest.mark.parametrize("codes", [[], [b"c" * 15], [b"c" * 16, b"c" * 16]])
-def test_codes_that_are_none_or_twice_there_are_refused(codes: list[bytes]) -> None:
-    message = join_of_macao()
-    del message.batches[:]
-    for code in codes:
-        message.batches.add(code=code, tuples=1)
-    with pytest.raises(Unverified):
-        Joined.from_message(message, uri("macao"), b"p" * 32)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"request_sha256": b"s" * 32},
-        {"attempt": 1},
-        {"tier": "keyed"},
-        {"regions": ("guangzhou", "macao")},
-        {"slots": ("hkid",)},
-        {"chunk_tuples": 5},
-    ],
-)
-def test_an_invitation_to_another_round_than_the_requests_is_refused(
-    changes: dict[str, object],
-) -> None:
-    derived = plan()
-    other = replace(derived, **changes)  # type: ignore[arg-type]
-    assert other.round_id != derived.round_id
-    with pytest.raises(Unverified, match=next(iter(changes))) as caught:
-        derived.check_invitation(RoundPlan.from_message(other.to_message()))
-    assert caught.value.code == "round-plan"
-    derived.check_invitation(RoundPlan.from_message(derived.to_message()))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"request_sha256": b"s"},
-        {"attempt": 2},
-        {"tier": "oprf"},
-        {"regions": ("macao",)},
-        {"regions": ("macao", "guangzhou")},
-        {"regions": ("macao", "macao")},
-        {"regions": (*THREE, "zhuhai")},
-        {"regions": ("macao", "zhuhai")},
-        {"slots": ()},
-        {"slots": ("hkid", "hkid")},
-        {"slots": (*SLOTS, "")},
-        {"slots": tuple(map(str, range(17)))},
-        {"chunk_tuples": 0},
-        {"chunk_tuples": 5000},
-    ],
-)
-def test_what_cannot_be_a_plan_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(Malformed):
-        replace(plan(), **changes)  # type: ignore[arg-type]
-
-
 def test_a_participant_brings_exactly_the_batches_that_it_joined_with() -> None:
     whole = ring(CELLS)
     node = whole.nodes["guangzhou"]
@@ -407,7 +267,3 @@ def test_a_participant_brings_exactly_the_batches_that_it_joined_with() -> None:
         with pytest.raises(DataspaceError) as caught:
             node.participant(whole.transcript).begin(batches)
         assert caught.value.code == "batch-shape"
-
-
-def test_seeds_of_nodes_are_their_own() -> None:
-    assert len({seed("shuffle", region) for region in THREE}) == len(THREE)
