@@ -35,7 +35,7 @@ test-containers: setup ## four containers answer one query (needs a container en
 test-long: setup ## soak, kill loops, benchmarks
 	@$(BIN)/python -m pytest -m long
 
-bench: setup ## rates of the log, evidence, search and queries, on this machine
+bench: setup ## rates of the log, evidence, search, queries and match keys, on this machine
 	@$(BIN)/python -m tests.bench.append_rate
 	@$(BIN)/python -m tests.bench.evidence_verify
 	@$(BIN)/python -m tests.bench.audit_search
@@ -43,6 +43,10 @@ bench: setup ## rates of the log, evidence, search and queries, on this machine
 	@$(BIN)/python -m tests.bench.cosigning
 	@echo
 	@$(BIN)/python -m tests.bench.query_load --seconds 8
+	@echo
+	@$(BIN)/python -m tests.bench.match_keys
+	@echo
+	@$(BIN)/python -m tests.bench.febrl
 
 check: setup ## format, lint, strict types, import contracts, generated code current
 	@$(BIN)/ruff format --check .

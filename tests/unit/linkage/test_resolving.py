@@ -110,6 +110,21 @@ def test_a_list_that_chance_would_fill_is_left_out_and_named() -> None:
     assert found.count == 800
 
 
+def test_an_ambiguous_name_does_not_spoil_a_sure_one() -> None:
+    # The first person writes two names; the second shares one of them.
+    found = _resolve([("r1", None, "n"), ("r1", None, "m"), ("r2", None, "n")], [(None, None, "m")])
+    assert found.pairs(0, 1).tolist() == [[0, 0], [1, 0]]
+    assert found.count == 2
+
+
+def test_names_of_people_who_are_matched_already_are_no_chance() -> None:
+    matched = [(f"r{at}", None, f"n{at % 20}") for at in range(200)]
+    strangers = [(None, None, f"m{at}") for at in range(5)]
+    found = _resolve([*matched, *strangers], [*matched, *strangers])
+    assert found.unused == ()
+    assert found.count == 205
+
+
 def test_within_a_file_duplicates_are_joined_by_every_list() -> None:
     rng = np.random.default_rng(1)
     side = _side(rng, ("r1", None, "n"), (None, None, "n"), ("r1", None, None), (None, None, None))
