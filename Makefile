@@ -46,6 +46,10 @@ bench: setup ## rates of rules, the log, evidence, search, queries and linkage, 
 	@echo
 	@$(BIN)/python -m tests.bench.query_load --seconds 8
 	@echo
+	@$(BIN)/python -m tests.bench.match_keys
+	@echo
+	@$(BIN)/python -m tests.bench.febrl
+	@echo
 	@$(BIN)/python -m tests.bench.linkage
 
 check: setup ## format, lint, strict types, import contracts, generated code current

@@ -3,7 +3,7 @@
 Match lists act in the order of trust; rows are *tuples*, one a subject, of 32-byte tokens,
 one a slot. Empty slots hold random tokens, which equal nothing.
 
-1. Equal tuples of one side are one subject (a subject may stand in several batches).
+1. Tuples of one side with the same token in their `OWN` slot are one subject.
 2. A list with a document joins whoever shares a token, within a side too: the number is
    one human being's, and who carries several documents joins what each of them joins.
 3. Any other list joins across sides only, and only where nobody else is meant: in what it

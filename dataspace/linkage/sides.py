@@ -18,10 +18,17 @@ from dataspace.linkage.tokens import Ints, Tokens, first_equal, shared
 
 Flags = npt.NDArray[np.bool_]
 
+OWN = -1
+"""Served by a slot that holds a subject's own random token."""
+
 
 @dataclass(frozen=True)
 class Side:
     """One region's tuples, shape (rows, slots, 32); `serves[slot]` is a list's place.
+
+    Tuples are different subjects, unless a slot that serves `OWN` says otherwise: a token
+    drawn once for each subject, for rounds where a subject stands in several batches. Equal
+    tuples alone would not do: two people may agree in all that they have.
 
     Raises `Malformed` (code `tokens`) for other shapes.
     """
@@ -36,6 +43,13 @@ class Side:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def subjects(self) -> Ints:
+        """For each tuple the first one of the same subject."""
+        own = np.flatnonzero(self.serves == OWN)
+        if not len(own):
+            return np.arange(len(self), dtype=np.int64)
+        return first_equal(self.tokens[:, own[0]])
 
 
 @dataclass(frozen=True)
@@ -62,10 +76,9 @@ class Nodes:
         return np.cumsum([0, *map(len, self.sides)], dtype=np.int64)
 
     def distinct(self) -> Ints:
-        """Everyone apart, but for equal tuples of a side."""
+        """Everyone apart, but for tuples of one side with the same `OWN` token."""
         parts = [
-            first_equal(side.tokens) + start
-            for side, start in zip(self.sides, self.starts, strict=False)
+            side.subjects() + start for side, start in zip(self.sides, self.starts, strict=False)
         ]
         return np.concatenate([np.zeros(0, np.int64), *parts])
 

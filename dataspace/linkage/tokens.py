@@ -34,18 +34,13 @@ def shared(tokens: Tokens) -> tuple[Ints, Ints]:
     return few[grouped], group
 
 
-def first_equal(tuples: Tokens) -> Ints:
-    """For each tuple, shape (rows, slots, 32), the first row that is equal in all slots."""
-    rows = len(tuples)
-    found = np.arange(rows, dtype=np.int64)
-    if not rows or not tuples.shape[1]:
-        return found
-    parts = words(tuples).reshape(rows, -1)
-    few, _ = shared(tuples[:, 0])
-    few = few[np.lexsort((few, *parts[few].T[::-1]))]
-    starts = np.ones(len(few), np.bool_)
-    starts[1:] = ~np.all(parts[few][1:] == parts[few][:-1], axis=1)
-    found[few] = few[np.flatnonzero(starts)][np.cumsum(starts) - 1] if len(few) else few
+def first_equal(tokens: Tokens) -> Ints:
+    """For each row of `tokens`, shape (rows, 32), the first row with the same token."""
+    found = np.arange(len(tokens), dtype=np.int64)
+    rows, groups = shared(tokens)
+    first = np.full(int(groups.max(initial=-1)) + 1, len(tokens), np.int64)
+    np.minimum.at(first, groups, rows)
+    found[rows] = first[groups]
     return found
 
 
