@@ -36,6 +36,7 @@ from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.agreeing import Registry, record_in_order
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
+from dataspace.evidence.existence import CHECK, TERMS
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
@@ -52,6 +53,7 @@ from dataspace.v1 import broker_pb2_grpc
 from dataspace.v1.agreement_pb2 import AgreementStep
 from dataspace.v1.consent_pb2 import ConsentRequest
 from dataspace.v1.emergency_pb2 import ReviewRequest
+from dataspace.v1.existence_pb2 import ExistenceRequest, ExistenceTermsRequest
 
 _LOG = structlog.get_logger("broker")
 
@@ -196,6 +198,8 @@ async def serve(home: PartyHome) -> None:
             *agreements.kinds(),
             carried_kind("consent", ConsentRequest),
             carried_kind("review", ReviewRequest),
+            carried_kind(TERMS, ExistenceTermsRequest),
+            carried_kind(CHECK, ExistenceRequest),
         ),
         archive=federation.archive,
     )

@@ -17,6 +17,7 @@ import structlog
 
 from dataspace.errors import DataspaceError, Malformed, Unverified
 from dataspace.identity.envelopes import check_signer, open_envelope, parse_envelope
+from dataspace.evidence.subjects import DOCUMENT_KINDS
 from dataspace.identity.revoked import REVOKED_RULE
 from dataspace.identity.trustlist import TrustList
 from dataspace.in_force import lost_standing
@@ -63,6 +64,17 @@ class Catalogue:
         return tuple(
             sorted(n for n, each in self.products.items() if each.product.subject_space in known)
         )
+
+    def by_documents(self) -> list[tuple[Product, dict[str, str]]]:
+        """The products by whose own columns people are known: document kind to column."""
+        found = []
+        for _, each in sorted(self.products.items()):
+            linkage = each.product.linkage
+            fields = linkage.fields if linkage is not None else {}
+            columns = {kind: fields[kind] for kind in DOCUMENT_KINDS if kind in fields}
+            if columns:
+                found.append((each.product, columns))
+        return found
 
     def without_revoked(self, trust: TrustList, now_ms: int) -> Catalogue:
         """The same without products whose operator has lost its standing since it signed."""

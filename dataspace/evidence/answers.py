@@ -23,6 +23,7 @@ from dataspace.v1 import (
     consent_pb2,
     emergency_pb2,
     evidence_pb2,
+    existence_pb2,
     query_pb2,
 )
 
@@ -35,6 +36,8 @@ Body = (
     | agreement_pb2.AgreementAnswer
     | consent_pb2.ConsentAnswer
     | emergency_pb2.ReviewAnswer
+    | existence_pb2.ExistenceTerms
+    | existence_pb2.ExistenceAnswer
 )
 
 # What a node, or the broker for its own log, may sign as an answer, by payload type.
@@ -49,6 +52,8 @@ BODIES: Mapping[str, type[Body]] = {
         agreement_pb2.AgreementAnswer,
         consent_pb2.ConsentAnswer,
         emergency_pb2.ReviewAnswer,
+        existence_pb2.ExistenceTerms,
+        existence_pb2.ExistenceAnswer,
     )
 }
 
