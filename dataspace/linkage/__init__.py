@@ -1,1 +1,4 @@
-"""Recognising the same human being in several regions without showing anybody who it is."""
+"""Linkage: which subjects of several regions are the same human being, shown to nobody.
+
+Rules alone: values in, values out. Knows no node, broker, network or clock.
+"""
