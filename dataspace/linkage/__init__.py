@@ -1,0 +1,1 @@
+"""Recognising the same human being in several regions without showing anybody who it is."""
