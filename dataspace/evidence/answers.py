@@ -24,6 +24,7 @@ from dataspace.v1 import (
     emergency_pb2,
     evidence_pb2,
     query_pb2,
+    sealing_pb2,
 )
 
 Body = (
@@ -35,6 +36,7 @@ Body = (
     | agreement_pb2.AgreementAnswer
     | consent_pb2.ConsentAnswer
     | emergency_pb2.ReviewAnswer
+    | sealing_pb2.SealingKeyAnswer
 )
 
 # What a node, or the broker for its own log, may sign as an answer, by payload type.
@@ -49,6 +51,7 @@ BODIES: Mapping[str, type[Body]] = {
         agreement_pb2.AgreementAnswer,
         consent_pb2.ConsentAnswer,
         emergency_pb2.ReviewAnswer,
+        sealing_pb2.SealingKeyAnswer,
     )
 }
 
