@@ -54,6 +54,7 @@ from dataspace.v1.agreement_pb2 import AgreementStep
 from dataspace.v1.consent_pb2 import ConsentRequest
 from dataspace.v1.emergency_pb2 import ReviewRequest
 from dataspace.v1.existence_pb2 import ExistenceRequest, ExistenceTermsRequest
+from dataspace.v1.sealing_pb2 import SealingKeyRequest
 
 _LOG = structlog.get_logger("broker")
 
@@ -200,6 +201,7 @@ async def serve(home: PartyHome) -> None:
             carried_kind("review", ReviewRequest),
             carried_kind(TERMS, ExistenceTermsRequest),
             carried_kind(CHECK, ExistenceRequest),
+            carried_kind("sealing_key", SealingKeyRequest),
         ),
         archive=federation.archive,
     )

@@ -36,6 +36,7 @@ from node.catalogue import open_catalogue
 from node.gatekeeper import Gatekeeper, now_ms
 from node.governance import Governance
 from node.ledger import Ledger
+from node.sealing import NodeSealing
 from node.warehouse.engine import Limits
 from node.warehouse.generations import Generation, Generations
 from node.witnessing import Witnessing
@@ -86,6 +87,7 @@ class Node:
         cosigned = CosignedStore(home.folder("cosigned"), log.cosigned_text)
         governance = Governance.open(home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust)
         gatekeeper.agreement_state = governance.agreements.agreement_state
+        sealing = NodeSealing()
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
@@ -95,6 +97,7 @@ class Node:
             others=(
                 keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),
                 *governance.kinds(),
+                sealing.kind(region),
             ),
         )
         return cls(home, in_force, gatekeeper, room, generations, limits, cosigned, governance)

@@ -25,8 +25,10 @@ from dataspace.client.believed import Believed
 from dataspace.client.columns import column_types
 from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
 from dataspace.client.explanations import NodeExplanation, read_explanations
+from dataspace.client.failures import failure_of
 from dataspace.client.release import NodeStatus, Release
-from dataspace.errors import KINDS, DataspaceError, Refused, Unavailable, Unverified
+from dataspace.client.sealing_keys import KnownKeys
+from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
 from dataspace.evidence.cosigned import check_cosigned, receipts_of
 from dataspace.evidence.offers import RegionOffer, open_offer, regions_asked
@@ -71,6 +73,7 @@ class Session:
         self._channel: grpc.Channel | None = None
         self._catalogue: Catalogue | None = None
         self._believed = Believed(home, self._stub)
+        self.sealing_keys = KnownKeys(self.audit, now_ms)
 
     @property
     def trust(self) -> TrustList:
@@ -299,7 +302,7 @@ class Session:
             raise self._failed(error) from None
 
     def _failed(self, error: Any) -> DataspaceError:
-        known = _from_rpc(error)
+        known = failure_of(error)
         if known.code == "broker-unreachable":
             # Dial anew next time, the pin looked at again: a channel that lost its broker waits
             # long before it tries, and trusts the one certificate that it began with.
@@ -331,26 +334,6 @@ def _cosigned(
     finally:
         timer.cancel()
     return None
-
-
-def _from_rpc(error: Any) -> DataspaceError:
-    """The error behind a gRPC status; the trailing metadata carries its codes."""
-    trailing: dict[str, Any] = dict(error.trailing_metadata() or ())
-    kind = KINDS.get(str(trailing.get("gba-error", "")))
-    details = str(error.details() or "")
-    if kind is not None:
-        basis = trailing.get("gba-basis-bin", b"")
-        return kind(
-            details,
-            code=str(trailing.get("gba-code", "")),
-            rule=str(trailing.get("gba-rule", "")),
-            basis=basis.decode() if isinstance(basis, bytes) else str(basis),
-        )
-    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return Unavailable("no answer before the deadline; ask again", code="deadline")
-    return Unavailable(
-        "the broker cannot be reached; see `gba space status`", code="broker-unreachable"
-    )
 
 
 def _region_named(envelope: Envelope) -> str:

@@ -25,6 +25,7 @@ from dataspace.v1 import (
     evidence_pb2,
     existence_pb2,
     query_pb2,
+    sealing_pb2,
 )
 
 Body = (
@@ -38,6 +39,7 @@ Body = (
     | emergency_pb2.ReviewAnswer
     | existence_pb2.ExistenceTerms
     | existence_pb2.ExistenceAnswer
+    | sealing_pb2.SealingKeyAnswer
 )
 
 # What a node, or the broker for its own log, may sign as an answer, by payload type.
@@ -54,6 +56,7 @@ BODIES: Mapping[str, type[Body]] = {
         emergency_pb2.ReviewAnswer,
         existence_pb2.ExistenceTerms,
         existence_pb2.ExistenceAnswer,
+        sealing_pb2.SealingKeyAnswer,
     )
 }
 
