@@ -17,10 +17,10 @@ import structlog
 
 from dataspace.errors import DataspaceError, Malformed, Unverified
 from dataspace.identity.envelopes import check_signer, open_envelope, parse_envelope
-from dataspace.evidence.subjects import DOCUMENT_KINDS
 from dataspace.identity.revoked import REVOKED_RULE
 from dataspace.identity.trustlist import TrustList
 from dataspace.in_force import lost_standing
+from dataspace.linkage.documents import DOCUMENT_KINDS
 from dataspace.query.product import Product, catalogue_digest
 from dataspace.query.product_file import parse_product
 from dataspace.v1.catalogue_pb2 import ProductOffer

@@ -122,7 +122,9 @@ class Desk:
         try:
             made = self._made(kind, envelope, fields, context)
         except Denied as error:
-            return self.refuse(kind.name, error, fields | error.fields, context | error.context)
+            return self.refuse(
+                kind.name, error, {**fields, **error.fields}, {**context, **error.context}
+            )
         except DataspaceError as error:
             return self.refuse(kind.name, error, fields, context)
         except Exception:

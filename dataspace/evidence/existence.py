@@ -14,22 +14,23 @@ passed in (HPKE draws its own).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dataspace.audit.entries import Entry, FieldValue
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.receipts import verify_receipt
 from dataspace.errors import DataspaceError, Malformed, Unverified
-from dataspace.identity.names import ActorUri
+from dataspace.evidence.sealing_keys import key_sha256
 from dataspace.identity.dsse import parse_strictly
+from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList
 from dataspace.linkage.buckets import MAX_BITS, bucket_of, check_bucket, is_known
 from dataspace.linkage.oprf import blind_input, finalize
 from dataspace.linkage.points import POINT_BYTES, check_points
-from dataspace.linkage.sealing import KINDS, PublicSealingKey, SealingKey, bound_to, common_kind
-from dataspace.v1 import existence_pb2, query_pb2
+from dataspace.linkage.sealing import PublicSealingKey, SealingKey, bound_to
+from dataspace.v1 import existence_pb2, query_pb2, sealing_pb2
 
 EPOCH_KIND: Final = "existence.epoch"
 CHECK: Final = "existence"  # names of the kinds of request, and of their entries
@@ -86,15 +87,6 @@ class Epoch:
         return epoch
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What a requester needs to ask one region, verified."""
-
-    region: str
-    epoch: Epoch
-    key: PublicSealingKey
-
-
 def read_epoch(receipt: query_pb2.Receipt, region: str, trust: TrustList) -> Epoch:
     """The epoch that a node committed to in its log. Raises `Unverified`."""
     keys = {log.origin: log.vkey for log in trust.logs_of(region)}
@@ -112,8 +104,8 @@ def read_epoch(receipt: query_pb2.Receipt, region: str, trust: TrustList) -> Epo
     return Epoch.of_entry(Entry.from_bytes(receipt.entry))
 
 
-def read_terms(body: existence_pb2.ExistenceTerms, trust: TrustList) -> Terms:
-    """The terms in a node's verified answer. Raises `Unverified`."""
+def read_terms(body: existence_pb2.ExistenceTerms, trust: TrustList) -> Epoch:
+    """The epoch in a node's verified answer, which is that of its log. Raises `Unverified`."""
     epoch = read_epoch(body.table, body.region, trust)
     if (body.epoch, body.public_key, body.bucket_bits, body.ends_at_ms) != (
         epoch.number, epoch.public, epoch.bits, epoch.ends_ms,
@@ -121,36 +113,63 @@ def read_terms(body: existence_pb2.ExistenceTerms, trust: TrustList) -> Terms:
         raise Unverified(
             f"{body.region} answers for another epoch than its log says", code=EPOCH_RULE
         )
-    try:
-        return Terms(body.region, epoch, best_key(body.keys))
-    except Malformed:
-        raise Unverified(
-            f"{body.region} names no key that can be sealed to", code="sealing-key"
-        ) from None
+    return epoch
 
 
-def best_key(keys: Iterable[existence_pb2.SealingPublicKey]) -> PublicSealingKey:
-    """The best of the keys that we know the kind of. Raises `Malformed`."""
-    by_kind = {each.kind: each.data for each in keys}
-    kind = common_kind(KINDS, by_kind)
-    return PublicSealingKey(kind, by_kind[kind])
+@dataclass(frozen=True)
+class Asking:
+    """One document's question to one region, as its asker holds it.
 
+    `document` in its canonical bytes; `scalar` blinds it; the answer comes back under `reply`.
+    """
 
-def wire_key(key: PublicSealingKey) -> existence_pb2.SealingPublicKey:
-    """A sealing key as it travels."""
-    return existence_pb2.SealingPublicKey(kind=key.kind, data=key.data)
+    region: str
+    epoch: Epoch
+    document: bytes = field(repr=False)
+    scalar: bytes = field(repr=False)
+    reply: SealingKey = field(repr=False)
 
+    def ask(self, key: PublicSealingKey, asker: ActorUri) -> existence_pb2.ExistenceAsk:
+        """What travels to the region, sealed to its node's key."""
+        bucket = bucket_of(self.document, self.epoch.bits)
+        question = bucket.to_bytes(_BUCKET_BYTES, "big") + blind_input(self.document, self.scalar)
+        info = question_info(asker, self.region, self.epoch.number, self.reply.public)
+        return existence_pb2.ExistenceAsk(
+            epoch=self.epoch.number,
+            question=sealing_pb2.SealedFor(
+                region=self.region, key_sha256=key_sha256(key), sealed=key.seal(question, info)
+            ),
+        )
 
-def make_ask(
-    terms: Terms, document: bytes, scalar: bytes, reply: PublicSealingKey, asker: ActorUri
-) -> existence_pb2.ExistenceAsk:
-    """The question to one region: `document` in its canonical bytes, blinded by `scalar`."""
-    bucket = bucket_of(document, terms.epoch.bits)
-    question = bucket.to_bytes(_BUCKET_BYTES, "big") + blind_input(document, scalar)
-    info = question_info(asker, terms.region, terms.epoch.number, reply)
-    return existence_pb2.ExistenceAsk(
-        region=terms.region, epoch=terms.epoch.number, sealed=terms.key.seal(question, info)
-    )
+    def read(self, answer: existence_pb2.ExistenceAnswer, trust: TrustList) -> bool:
+        """Whether the region knows the document, of its node's verified answer.
+
+        Raises `Unverified` where the answer is sealed for another request, the table is not the
+        one that the log commits to, the proof is of another key, or the bucket is another.
+        """
+        epoch = read_epoch(answer.table, answer.region, trust)
+        # Another load within the epoch changes the root and maybe the size, and nothing else.
+        same = (epoch.number, epoch.public, epoch.bits) == (
+            self.epoch.number, self.epoch.public, self.epoch.bits,
+        )  # fmt: skip
+        if answer.region != self.region or answer.epoch != epoch.number or not same:
+            raise Unverified(f"{self.region} answers for another epoch than asked", code=EPOCH_RULE)
+        bucket = self._open(answer)
+        check_bucket(
+            bucket.row, bucket_of(self.document, epoch.bits), epoch.bits, epoch.entries,
+            tuple(bucket.path), epoch.root,
+        )  # fmt: skip
+        (output,) = finalize(
+            epoch.public, [self.document], [self.scalar], bucket.evaluated, bucket.proof
+        )
+        return is_known(output, bucket.row)
+
+    def _open(self, answer: existence_pb2.ExistenceAnswer) -> existence_pb2.ExistenceBucket:
+        opened = self.reply.open(answer.sealed, answer_info(answer.request_sha256, answer.region))
+        try:
+            return parse_strictly(existence_pb2.ExistenceBucket, opened, len(opened))
+        except Malformed:
+            raise Unverified(f"the answer of {self.region} cannot be read", code="bucket") from None
 
 
 def question_info(asker: ActorUri, region: str, epoch: int, reply: PublicSealingKey) -> bytes:
@@ -181,38 +200,6 @@ def read_question(question: bytes) -> tuple[int, bytes]:
         # It is the requester's to mend, and no fault of whoever evaluates it.
         raise Malformed("the blinded element is no point to evaluate", code=error.code) from None
     return int.from_bytes(question[:_BUCKET_BYTES], "big"), blinded
-
-
-def read_answer(
-    answer: existence_pb2.ExistenceAnswer,
-    terms: Terms,
-    document: bytes,
-    scalar: bytes,
-    reply: SealingKey,
-    trust: TrustList,
-) -> bool:
-    """Whether the region knows the document, of a node's verified answer to our request.
-
-    Raises `Unverified` where the answer is sealed for another request, the table is not the one
-    that the log commits to, the proof is of another key, or the bucket is another.
-    """
-    epoch = read_epoch(answer.table, answer.region, trust)
-    same = (epoch.number, epoch.public, epoch.bits) == (
-        terms.epoch.number, terms.epoch.public, terms.epoch.bits,
-    )  # fmt: skip
-    if answer.region != terms.region or answer.epoch != epoch.number or not same:
-        raise Unverified(f"{terms.region} answers for another epoch than asked", code=EPOCH_RULE)
-    opened = reply.open(answer.sealed, answer_info(answer.request_sha256, answer.region))
-    try:
-        bucket = parse_strictly(existence_pb2.ExistenceBucket, opened, len(opened))
-    except Malformed:
-        raise Unverified(f"the answer of {terms.region} cannot be read", code="bucket") from None
-    check_bucket(
-        bucket.row, bucket_of(document, epoch.bits), epoch.bits, epoch.entries,
-        tuple(bucket.path), epoch.root,
-    )  # fmt: skip
-    (output,) = finalize(epoch.public, [document], [scalar], bucket.evaluated, bucket.proof)
-    return is_known(output, bucket.row)
 
 
 def _no_epoch() -> Unverified:

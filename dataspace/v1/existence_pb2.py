@@ -24,27 +24,26 @@ _sym_db = _symbol_database.Default()
 
 from dataspace.v1 import envelope_pb2 as dataspace_dot_v1_dot_envelope__pb2
 from dataspace.v1 import query_pb2 as dataspace_dot_v1_dot_query__pb2
+from dataspace.v1 import sealing_pb2 as dataspace_dot_v1_dot_sealing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61taspace/v1/existence.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\x1a\x18\x64\x61taspace/v1/query.proto\"z\n\x15\x45xistenceTermsRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x0f\n\x07purpose\x18\x03 \x01(\t\"\x95\x02\n\x0e\x45xistenceTerms\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x12\n\nends_at_ms\x18\x05 \x01(\x03\x12\x12\n\npublic_key\x18\x06 \x01(\x0c\x12\x13\n\x0b\x62ucket_bits\x18\x07 \x01(\r\x12,\n\x04keys\x18\x08 \x03(\x0b\x32\x1e.dataspace.v1.SealingPublicKey\x12$\n\x05table\x18\t \x01(\x0b\x32\x15.dataspace.v1.Receipt\x12\x15\n\rdecided_at_ms\x18\n \x01(\x03\".\n\x10SealingPublicKey\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xd2\x01\n\x10\x45xistenceRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x31\n\treply_key\x18\x04 \x01(\x0b\x32\x1e.dataspace.v1.SealingPublicKey\x12(\n\x04\x61sks\x18\x05 \x03(\x0b\x32\x1a.dataspace.v1.ExistenceAsk\"=\n\x0c\x45xistenceAsk\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\"\xf0\x01\n\x0f\x45xistenceAnswer\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0e\n\x06sealed\x18\x05 \x01(\x0c\x12$\n\x05table\x18\x06 \x01(\x0b\x32\x15.dataspace.v1.Receipt\x12\r\n\x05rules\x18\x07 \x03(\t\x12\r\n\x05\x62\x61ses\x18\x08 \x03(\t\x12\x15\n\rpolicy_sha256\x18\t \x01(\x0c\x12\x15\n\rdecided_at_ms\x18\n \x01(\x03\"N\n\x0f\x45xistenceBucket\x12\x11\n\tevaluated\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\x12\x0b\n\x03row\x18\x03 \x01(\x0c\x12\x0c\n\x04path\x18\x04 \x03(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61taspace/v1/existence.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\x1a\x18\x64\x61taspace/v1/query.proto\x1a\x1a\x64\x61taspace/v1/sealing.proto\"z\n\x15\x45xistenceTermsRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x0f\n\x07purpose\x18\x03 \x01(\t\"\xe7\x01\n\x0e\x45xistenceTerms\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x12\n\nends_at_ms\x18\x05 \x01(\x03\x12\x12\n\npublic_key\x18\x06 \x01(\x0c\x12\x13\n\x0b\x62ucket_bits\x18\x07 \x01(\r\x12$\n\x05table\x18\x08 \x01(\x0b\x32\x15.dataspace.v1.Receipt\x12\x15\n\rdecided_at_ms\x18\t \x01(\x03\"\xd2\x01\n\x10\x45xistenceRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x31\n\treply_key\x18\x04 \x01(\x0b\x32\x1e.dataspace.v1.SealingPublicKey\x12(\n\x04\x61sks\x18\x05 \x03(\x0b\x32\x1a.dataspace.v1.ExistenceAsk\"H\n\x0c\x45xistenceAsk\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12)\n\x08question\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.SealedFor\"\xf0\x01\n\x0f\x45xistenceAnswer\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0e\n\x06sealed\x18\x05 \x01(\x0c\x12$\n\x05table\x18\x06 \x01(\x0b\x32\x15.dataspace.v1.Receipt\x12\r\n\x05rules\x18\x07 \x03(\t\x12\r\n\x05\x62\x61ses\x18\x08 \x03(\t\x12\x15\n\rpolicy_sha256\x18\t \x01(\x0c\x12\x15\n\rdecided_at_ms\x18\n \x01(\x03\"N\n\x0f\x45xistenceBucket\x12\x11\n\tevaluated\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\x12\x0b\n\x03row\x18\x03 \x01(\x0c\x12\x0c\n\x04path\x18\x04 \x03(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dataspace.v1.existence_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXISTENCETERMSREQUEST']._serialized_start=101
-  _globals['_EXISTENCETERMSREQUEST']._serialized_end=223
-  _globals['_EXISTENCETERMS']._serialized_start=226
-  _globals['_EXISTENCETERMS']._serialized_end=503
-  _globals['_SEALINGPUBLICKEY']._serialized_start=505
-  _globals['_SEALINGPUBLICKEY']._serialized_end=551
-  _globals['_EXISTENCEREQUEST']._serialized_start=554
-  _globals['_EXISTENCEREQUEST']._serialized_end=764
-  _globals['_EXISTENCEASK']._serialized_start=766
-  _globals['_EXISTENCEASK']._serialized_end=827
-  _globals['_EXISTENCEANSWER']._serialized_start=830
-  _globals['_EXISTENCEANSWER']._serialized_end=1070
-  _globals['_EXISTENCEBUCKET']._serialized_start=1072
-  _globals['_EXISTENCEBUCKET']._serialized_end=1150
+  _globals['_EXISTENCETERMSREQUEST']._serialized_start=129
+  _globals['_EXISTENCETERMSREQUEST']._serialized_end=251
+  _globals['_EXISTENCETERMS']._serialized_start=254
+  _globals['_EXISTENCETERMS']._serialized_end=485
+  _globals['_EXISTENCEREQUEST']._serialized_start=488
+  _globals['_EXISTENCEREQUEST']._serialized_end=698
+  _globals['_EXISTENCEASK']._serialized_start=700
+  _globals['_EXISTENCEASK']._serialized_end=772
+  _globals['_EXISTENCEANSWER']._serialized_start=775
+  _globals['_EXISTENCEANSWER']._serialized_end=1015
+  _globals['_EXISTENCEBUCKET']._serialized_start=1017
+  _globals['_EXISTENCEBUCKET']._serialized_end=1095
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from dataspace.v1 import envelope_pb2 as _envelope_pb2
 from dataspace.v1 import query_pb2 as _query_pb2
+from dataspace.v1 import sealing_pb2 as _sealing_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -19,7 +20,7 @@ class ExistenceTermsRequest(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., purpose: _Optional[str] = ...) -> None: ...
 
 class ExistenceTerms(_message.Message):
-    __slots__ = ("signer", "request_sha256", "region", "epoch", "ends_at_ms", "public_key", "bucket_bits", "keys", "table", "decided_at_ms")
+    __slots__ = ("signer", "request_sha256", "region", "epoch", "ends_at_ms", "public_key", "bucket_bits", "table", "decided_at_ms")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
@@ -27,7 +28,6 @@ class ExistenceTerms(_message.Message):
     ENDS_AT_MS_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
     BUCKET_BITS_FIELD_NUMBER: _ClassVar[int]
-    KEYS_FIELD_NUMBER: _ClassVar[int]
     TABLE_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
@@ -37,18 +37,9 @@ class ExistenceTerms(_message.Message):
     ends_at_ms: int
     public_key: bytes
     bucket_bits: int
-    keys: _containers.RepeatedCompositeFieldContainer[SealingPublicKey]
     table: _query_pb2.Receipt
     decided_at_ms: int
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., epoch: _Optional[int] = ..., ends_at_ms: _Optional[int] = ..., public_key: _Optional[bytes] = ..., bucket_bits: _Optional[int] = ..., keys: _Optional[_Iterable[_Union[SealingPublicKey, _Mapping]]] = ..., table: _Optional[_Union[_query_pb2.Receipt, _Mapping]] = ..., decided_at_ms: _Optional[int] = ...) -> None: ...
-
-class SealingPublicKey(_message.Message):
-    __slots__ = ("kind", "data")
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    DATA_FIELD_NUMBER: _ClassVar[int]
-    kind: str
-    data: bytes
-    def __init__(self, kind: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., epoch: _Optional[int] = ..., ends_at_ms: _Optional[int] = ..., public_key: _Optional[bytes] = ..., bucket_bits: _Optional[int] = ..., table: _Optional[_Union[_query_pb2.Receipt, _Mapping]] = ..., decided_at_ms: _Optional[int] = ...) -> None: ...
 
 class ExistenceRequest(_message.Message):
     __slots__ = ("signer", "freshness", "purpose", "reply_key", "asks")
@@ -60,19 +51,17 @@ class ExistenceRequest(_message.Message):
     signer: _envelope_pb2.Signer
     freshness: _envelope_pb2.Freshness
     purpose: str
-    reply_key: SealingPublicKey
+    reply_key: _sealing_pb2.SealingPublicKey
     asks: _containers.RepeatedCompositeFieldContainer[ExistenceAsk]
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., purpose: _Optional[str] = ..., reply_key: _Optional[_Union[SealingPublicKey, _Mapping]] = ..., asks: _Optional[_Iterable[_Union[ExistenceAsk, _Mapping]]] = ...) -> None: ...
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., purpose: _Optional[str] = ..., reply_key: _Optional[_Union[_sealing_pb2.SealingPublicKey, _Mapping]] = ..., asks: _Optional[_Iterable[_Union[ExistenceAsk, _Mapping]]] = ...) -> None: ...
 
 class ExistenceAsk(_message.Message):
-    __slots__ = ("region", "epoch", "sealed")
-    REGION_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("epoch", "question")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
-    SEALED_FIELD_NUMBER: _ClassVar[int]
-    region: str
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
     epoch: int
-    sealed: bytes
-    def __init__(self, region: _Optional[str] = ..., epoch: _Optional[int] = ..., sealed: _Optional[bytes] = ...) -> None: ...
+    question: _sealing_pb2.SealedFor
+    def __init__(self, epoch: _Optional[int] = ..., question: _Optional[_Union[_sealing_pb2.SealedFor, _Mapping]] = ...) -> None: ...
 
 class ExistenceAnswer(_message.Message):
     __slots__ = ("signer", "request_sha256", "region", "epoch", "sealed", "table", "rules", "bases", "policy_sha256", "decided_at_ms")

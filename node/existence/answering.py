@@ -19,10 +19,8 @@ from dataspace.evidence.existence import (
     EPOCH_RULE,
     TERMS,
     answer_info,
-    best_key,
     question_info,
     read_question,
-    wire_key,
 )
 from dataspace.identity.envelopes import Opened
 from dataspace.linkage.oprf import evaluate_blinded
@@ -33,6 +31,7 @@ from node.existence.building import Tables
 from node.existence.deciding import Decided, ExistenceGate
 from node.existence.epochs import Served
 from node.existence.limits import ExistenceLimits, member_of
+from node.sealing import NodeSealing
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Existence:
     gate: ExistenceGate
     tables: Tables
     limits: ExistenceLimits
+    sealing: NodeSealing
     check_witnessed: Callable[[], None]
 
     def kinds(self) -> tuple[RequestKind, ...]:
@@ -66,7 +66,6 @@ class Existence:
             ends_at_ms=epoch.ends_ms,
             public_key=epoch.public,
             bucket_bits=epoch.bits,
-            keys=[wire_key(each.public) for each in served.secrets.sealing],
             table=served.receipt,
             decided_at_ms=now_ms,
         )
@@ -77,8 +76,9 @@ class Existence:
         decided = self.gate.decide(opened, now_ms)
         self.check_witnessed()
         served = self.tables.require()
-        reply = best_key([opened.message.reply_key])
-        bucket, blinded = self._question(opened, served, reply)
+        sent = opened.message.reply_key
+        reply = PublicSealingKey(sent.kind, sent.data)
+        bucket, blinded = self._question(opened, served, reply, now_ms)
         row = served.table.row(bucket)
         unresolved = self.limits.take(opened.signer.uri, now_ms)
         nonce = scalar_from(secrets.token_bytes(UNIFORM_BYTES))
@@ -93,26 +93,26 @@ class Existence:
         return self._made(opened, decided, served, sealed, unresolved, now_ms)
 
     def _question(
-        self, opened: Opened[Any], served: Served, reply: PublicSealingKey
+        self, opened: Opened[Any], served: Served, reply: PublicSealingKey, now_ms: int
     ) -> tuple[int, bytes]:
         """The question to this region. Raises `Malformed`, or `Refused` for another epoch's."""
-        asks = [each for each in opened.message.asks if each.region == self.region]
+        asks = [each for each in opened.message.asks if each.question.region == self.region]
         if len(asks) != 1:
             raise Malformed(f"a request has one question to {self.region}", code="bad-question")
-        epoch = served.secrets.number
+        epoch, sent = served.secrets.number, asks[0].question
         if asks[0].epoch != epoch:
             raise Refused(
                 "this question is for another epoch of this node; fetch its terms and ask anew",
                 code=EPOCH_RULE, rule=EPOCH_RULE, basis="space rule: existence checks",
             )  # fmt: skip
         info = question_info(opened.signer.uri, self.region, epoch, reply)
-        for key in served.secrets.sealing:
-            try:
-                return read_question(key.open(asks[0].sealed, info))
-            except Unverified:
-                continue
-        # SECURITY: of another asker, region or session as well: it is the same to us.
-        raise Malformed("the question is not sealed to this node for you", code="sealed")
+        try:
+            return read_question(self.sealing.open(sent.key_sha256, sent.sealed, info, now_ms))
+        except Unverified:
+            # SECURITY: of another asker, region or session as well: it is the same to us.
+            raise Malformed(
+                "the question is not sealed to this node for you", code="sealed"
+            ) from None
 
     def _made(
         self,

@@ -140,7 +140,5 @@ def _evaluated(epoch: Secrets, batches: Iterable[Batch], before: Known) -> Known
 
 def _hashes(key: bytes, documents: Batch) -> Words:
     """Two documents have the same hash with a chance of 2^-64: one of them would go unseen."""
-    packed = b"".join(
-        hashlib.blake2b(each, digest_size=8, key=key).digest() for each in documents
-    )
+    packed = b"".join(hashlib.blake2b(each, digest_size=8, key=key).digest() for each in documents)
     return np.frombuffer(packed, "<u8").astype(np.uint64)

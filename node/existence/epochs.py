@@ -1,7 +1,7 @@
 """Epochs on disk: a key, what fills the buckets, and one whole table. Rim: private files.
 
     existence/CURRENT             the epoch that serves
-    existence/<number>/secrets    128 … bytes of randomness, never written again
+    existence/<number>/secrets    96 random bytes, never written again
     existence/<number>/table      header (JSON, one line) ‖ known ‖ SHA-256 of all before
 
 `known` is, for each document, a keyed hash of 8 bytes, its place (4) and its entry (8): from it
@@ -28,12 +28,10 @@ from dataspace.errors import DataspaceError, Unavailable
 from dataspace.evidence.existence import Epoch
 from dataspace.linkage.buckets import BucketTable, Places, Words, build_table
 from dataspace.linkage.oprf import EpochKey, derive_key
-from dataspace.linkage.sealing import KINDS, SEED_BYTES, SealingKey
 from dataspace.v1 import query_pb2
 
 POINTER = "CURRENT"
-_PARTS = (32, 32, 32, *(SEED_BYTES[kind] for kind in KINDS))
-SECRET_BYTES = sum(_PARTS)
+SECRET_BYTES = 96  # three times 32
 _DIGEST_BYTES = 32
 _FORMAT = 1
 
@@ -60,16 +58,8 @@ class Secrets:
         """The key of the hashes by which documents are recognised."""
         return self._part(2)
 
-    @cached_property
-    def sealing(self) -> tuple[SealingKey, ...]:
-        """The keys that questions are sealed to, the best first."""
-        return tuple(
-            SealingKey.from_seed(kind, self._part(3 + at)) for at, kind in enumerate(KINDS)
-        )
-
     def _part(self, at: int) -> bytes:
-        start = sum(_PARTS[:at])
-        return self.data[start : start + _PARTS[at]]
+        return self.data[32 * at : 32 * (at + 1)]
 
 
 @dataclass(frozen=True)

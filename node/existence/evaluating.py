@@ -95,7 +95,7 @@ class _Workers:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
+    return subprocess.Popen(
         [sys.executable, "-m", "node.existence.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -10,8 +10,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -21,7 +32,9 @@ from node.ledger import Ledger
 
 _DAY_MS = 86_400_000
 _AREA_MS = 8 * 3_600_000
-_BASIS = "space rule: existence checks a day; PIPL art. 51, PDPO (Cap. 486) DPP4, Act 8/2005 art. 15"
+_BASIS = (
+    "space rule: existence checks a day; PIPL art. 51, PDPO (Cap. 486) DPP4, Act 8/2005 art. 15"
+)
 
 _METADATA = MetaData()
 _DAILY = Table(

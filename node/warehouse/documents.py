@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dataspace.errors import Unavailable
 from dataspace.query.product import Product
+from node.catalogue import Catalogue
 from node.warehouse.engine import Engine
 from node.warehouse.text_files import quoted
 
@@ -39,3 +41,11 @@ class DocumentColumns:
                 for kind, number in zip(self.columns, row, strict=True)
                 if number
             ]
+
+
+def read_documents(catalogue: Catalogue) -> Iterator[list[tuple[str, str]]]:
+    """Those of all products by whose own columns people are known. Raises `Unavailable`."""
+    if catalogue.engine is None:
+        raise Unavailable("this node has no data yet", code="warehouse")
+    for product, columns in catalogue.by_documents():
+        yield from DocumentColumns(product, columns).read(catalogue.engine)
