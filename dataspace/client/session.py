@@ -24,6 +24,7 @@ from dataspace.client.asking import LogAnswer, check_answers
 from dataspace.client.believed import Believed
 from dataspace.client.columns import column_types
 from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
+from dataspace.client.existence import ExistenceChecks, Presence
 from dataspace.client.explanations import NodeExplanation, read_explanations
 from dataspace.client.failures import failure_of
 from dataspace.client.release import NodeStatus, Release
@@ -38,7 +39,9 @@ from dataspace.evidence.releases import CheckedRelease, check_release
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import MAX_LIFE_MS, make_freshness
+from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import TrustList
+from dataspace.linkage.documents import Document
 from dataspace.query.bind import bind_query
 from dataspace.query.parse import parse_query
 from dataspace.query.tree import Query
@@ -74,6 +77,9 @@ class Session:
         self._catalogue: Catalogue | None = None
         self._believed = Believed(home, self._stub)
         self.sealing_keys = KnownKeys(self.audit, now_ms)
+        self._existence = ExistenceChecks(
+            self.audit, self.sealing_keys, lambda: self.trust, home.identity.uri, now_ms
+        )
 
     @property
     def trust(self) -> TrustList:
@@ -222,6 +228,18 @@ class Session:
             raise self._failed(error) from None
         digest = hashlib.sha256(envelope.payload).digest()
         return check_answers(answers, logs, digest, self.trust, now_ms())
+
+    def exists(
+        self, document: str | Document, *, purpose: str, regions: Sequence[str] = REGIONS
+    ) -> Presence:
+        """Whether a patient is known at each region: `hkid:A123456(3)`. No region learns whom.
+
+        A region that does not permit it or is away is in the answer with its reason. Raises
+        `Malformed` for what is no document, the broker's own refusal, and `Unverified` where an
+        answer does not hold.
+        """
+        asked = Document.parse(document) if isinstance(document, str) else document
+        return self._existence.check(asked, purpose, regions)
 
     def evidence(self, release_id: str, *, seconds: float = WAIT_SECONDS) -> bytes:
         """The evidence file of a release, verified; waits so long for cosignatures.

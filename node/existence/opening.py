@@ -60,7 +60,7 @@ class ExistenceRoom:
                     gatekeeper.policies,
                     gatekeeper.archive,
                     lambda: gatekeeper.catalogue,
-                    lambda request, at_ms: gatekeeper.agreement_state(request, at_ms),
+                    gatekeeper.agreement_state,
                 ),
                 Tables(
                     EpochStore(home.path / "existence"),
@@ -71,7 +71,7 @@ class ExistenceRoom:
                 ),
                 ExistenceLimits(gatekeeper.ledger, limits),
                 sealing,
-                lambda: gatekeeper.check_witnessed(),
+                lambda: gatekeeper.check_witnessed(),  # noqa: PLW0108 - it is set when the node runs
             )
         )
 
