@@ -43,6 +43,7 @@ def test_the_rules_that_are_shipped_are_valid() -> None:
     rules = read_alarm_rules(RULES.read_bytes())
     assert {each.watch for each in rules} == {
         "refusals", "alike", "volume", "hours", "emergency", "clock", "disagreement",
+        "unresolved",
     }  # fmt: skip
 
 
