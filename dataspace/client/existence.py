@@ -22,6 +22,7 @@ from dataspace.evidence.existence import EPOCH_RULE, Asking, Epoch, read_terms
 from dataspace.evidence.sealing_keys import GONE, CertifiedKeys
 from dataspace.identity.names import REGIONS, ActorUri
 from dataspace.identity.trustlist import TrustList
+from dataspace.linkage.buckets import name_of
 from dataspace.linkage.documents import Document
 from dataspace.linkage.points import UNIFORM_BYTES, scalar_from
 from dataspace.linkage.sealing import HYBRID, SEED_BYTES, SealingKey
@@ -162,13 +163,13 @@ class ExistenceChecks:
         if not epochs:
             return {}
         reply = SealingKey.from_seed(HYBRID, secrets.token_bytes(SEED_BYTES[HYBRID]))
+        name = name_of(document.canonical)
         asking = {
             region: Asking(
-                region, epoch, document.canonical, scalar_from(secrets.token_bytes(UNIFORM_BYTES)),
-                reply,
+                region, epoch, name, scalar_from(secrets.token_bytes(UNIFORM_BYTES)), reply
             )
             for region, epoch in epochs.items()
-        }  # fmt: skip
+        }
         request = existence_pb2.ExistenceRequest(
             purpose=purpose,
             reply_key=sealing_pb2.SealingPublicKey(kind=reply.kind, data=reply.public.data),

@@ -1,8 +1,8 @@
 """Whether a patient is known at a region, without saying who: the messages' form. Pure.
 
     requester                                       node
-    document -> bucket, bH(document)
-    ask   HPKE[node](bucket[4] ‖ bH(document)[32])  opens it, evaluates kbH, proves k
+    document -> its name, bucket, bH(name)
+    ask   HPKE[node](bucket[4] ‖ bH(name)[32])      opens it, evaluates kbH, proves k
                                                     answers HPKE[reply](kbH, proof, bucket, path)
     checks the proof against the epoch's key and the bucket against its table, both in the
     node's log, and looks whether the document's entry is in the bucket
@@ -120,19 +120,20 @@ def read_terms(body: existence_pb2.ExistenceTerms, trust: TrustList) -> Epoch:
 class Asking:
     """One document's question to one region, as its asker holds it.
 
-    `document` in its canonical bytes; `scalar` blinds it; the answer comes back under `reply`.
+    `name` is the document's (`buckets.name_of`); `scalar` blinds it; the answer comes back
+    under `reply`.
     """
 
     region: str
     epoch: Epoch
-    document: bytes = field(repr=False)
+    name: bytes = field(repr=False)
     scalar: bytes = field(repr=False)
     reply: SealingKey = field(repr=False)
 
     def ask(self, key: PublicSealingKey, asker: ActorUri) -> existence_pb2.ExistenceAsk:
         """What travels to the region, sealed to its node's key."""
-        bucket = bucket_of(self.document, self.epoch.bits)
-        question = bucket.to_bytes(_BUCKET_BYTES, "big") + blind_input(self.document, self.scalar)
+        bucket = bucket_of(self.name, self.epoch.bits)
+        question = bucket.to_bytes(_BUCKET_BYTES, "big") + blind_input(self.name, self.scalar)
         info = question_info(asker, self.region, self.epoch.number, self.reply.public)
         return existence_pb2.ExistenceAsk(
             epoch=self.epoch.number,
@@ -156,11 +157,11 @@ class Asking:
             raise Unverified(f"{self.region} answers for another epoch than asked", code=EPOCH_RULE)
         bucket = self._open(answer)
         check_bucket(
-            bucket.row, bucket_of(self.document, epoch.bits), epoch.bits, epoch.entries,
+            bucket.row, bucket_of(self.name, epoch.bits), epoch.bits, epoch.entries,
             tuple(bucket.path), epoch.root,
         )  # fmt: skip
         (output,) = finalize(
-            epoch.public, [self.document], [self.scalar], bucket.evaluated, bucket.proof
+            epoch.public, [self.name], [self.scalar], bucket.evaluated, bucket.proof
         )
         return is_known(output, bucket.row)
 

@@ -1,7 +1,8 @@
 """Tables of who is known at a node, in buckets that look alike. Pure; nobody's name is in them.
 
-    bucket  = the leading `bits` bits of SHA-512("gba-linkage bucket v1" ‖ document)
-    entry   = the first 8 bytes of the PRF's output for the document
+    name    = SHA-256("gba-linkage document v1" ‖ document): what the PRF is asked for
+    bucket  = the leading `bits` bits of the name
+    entry   = the first 8 bytes of the PRF's output for the name
     table   = 2^bits buckets of as many entries each, at least 1,024; a Merkle tree over them
 
 A requester names the bucket of one document, receives it whole, and looks for the entry. The
@@ -17,7 +18,7 @@ entries × 2^-64 for each check, so 2^-52 in a bucket of 4,096.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,11 +31,12 @@ from dataspace.linkage.oprf import OUTPUT_BYTES
 
 MIN_ENTRIES = 1024
 TAG_BYTES = 8
+NAME_BYTES = 32
 MAX_BITS = 16
 _STEP = 256
 _MAX_ENTRIES = 2**24  # where a false yes would come to 2^-40
 _PLACE_BITS = 32
-_PLACE_TAG = b"gba-linkage bucket v1"
+_NAME_TAG = b"gba-linkage document v1"
 _FILLING_TAG = b"gba-linkage bucket filling v1"
 
 Words = NDArray[np.uint64]
@@ -100,17 +102,22 @@ def bits_for(documents: int) -> int:
     return min(MAX_BITS, max(0, (documents // MIN_ENTRIES).bit_length() - 1))
 
 
-def places_of(documents: Iterable[bytes]) -> Places:
-    """The first 32 bits of each document's hash."""
-    packed = b"".join(hashlib.sha512(_PLACE_TAG + each).digest()[:4] for each in documents)
-    return np.frombuffer(packed, ">u4").astype(np.uint32)
+def name_of(document: bytes) -> bytes:
+    """The 32 bytes that stand for a document in its canonical spelling."""
+    return hashlib.sha256(_NAME_TAG + document).digest()
 
 
-def bucket_of(document: bytes, bits: int) -> int:
-    """Which bucket a document belongs to, where the epoch has 2^bits of them."""
+def places_of(names: bytes) -> Places:
+    """The first 32 bits of each name, 32 bytes each."""
+    words = np.frombuffer(names, ">u4").reshape(-1, NAME_BYTES // 4)
+    return words[:, 0].astype(np.uint32)
+
+
+def bucket_of(name: bytes, bits: int) -> int:
+    """Which bucket a name belongs to, where the epoch has 2^bits of them."""
     if not 0 <= bits <= MAX_BITS:
         raise Unverified("an epoch has 1 to 65,536 buckets", code="bucket-size")
-    return int(places_of([document])[0]) >> (_PLACE_BITS - bits)
+    return int(places_of(name)[0]) >> (_PLACE_BITS - bits)
 
 
 def entries_of(outputs: bytes) -> Words:
@@ -154,7 +161,7 @@ def check_bucket(
 
 def is_known(output: bytes, row: bytes) -> bool:
     """Whether a checked bucket says that the output's name is known."""
-    return bool(np.isin(entries_of(output)[0], np.frombuffer(row, "<u8")))
+    return bool((np.frombuffer(row, "<u8") == entries_of(output)[0]).any())
 
 
 def _noise(filling: bytes, bucket: int, words: int) -> Words:

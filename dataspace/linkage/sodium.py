@@ -60,7 +60,7 @@ def multiply(scalar: bytes, points: Buffer) -> tuple[bytes, int]:
     """
     source, count = _packed(points, POINT_BYTES)
     result = np.empty(count * POINT_BYTES, np.uint8)
-    factor = _array(scalar)
+    factor = _exactly(scalar, SCALAR_BYTES)
     at, to, by = source.ctypes.data, result.ctypes.data, factor.ctypes.data
     for offset in range(0, count * POINT_BYTES, POINT_BYTES):
         if _multiply(to + offset, by, at + offset):
@@ -90,28 +90,28 @@ def from_uniform(uniform: Buffer) -> bytes:
 
 def multiply_base(scalar: bytes) -> bytes:
     """`scalar` times the generator; empty where that is the identity."""
-    result, factor = _room(), _array(scalar)
+    result, factor = _room(), _exactly(scalar, SCALAR_BYTES)
     failed = _multiply_base(result.ctypes.data, factor.ctypes.data)
     return b"" if failed else result.tobytes()
 
 
 def add(one: bytes, other: bytes) -> bytes:
     """The sum of two points; empty where one of them is none."""
-    result, left, right = _room(), _array(one), _array(other)
+    result, left, right = _room(), _exactly(one, POINT_BYTES), _exactly(other, POINT_BYTES)
     failed = _add(result.ctypes.data, left.ctypes.data, right.ctypes.data)
     return b"" if failed else result.tobytes()
 
 
 def scalar_reduce(uniform: bytes) -> bytes:
     """64 bytes, little-endian, modulo the order of the group."""
-    result, wide = _room(), _array(uniform)
+    result, wide = _room(), _exactly(uniform, UNIFORM_BYTES)
     _scalar_reduce(result.ctypes.data, wide.ctypes.data)
     return result.tobytes()
 
 
 def scalar_invert(scalar: bytes) -> bytes:
     """The inverse; empty for zero."""
-    result, source = _room(), _array(scalar)
+    result, source = _room(), _exactly(scalar, SCALAR_BYTES)
     failed = _scalar_invert(result.ctypes.data, source.ctypes.data)
     return b"" if failed else result.tobytes()
 
@@ -127,7 +127,7 @@ def scalar_subtract(one: bytes, other: bytes) -> bytes:
 
 
 def _scalars(function: Callable[..., int], one: bytes, other: bytes) -> bytes:
-    result, left, right = _room(), _array(one), _array(other)
+    result, left, right = _room(), _exactly(one, SCALAR_BYTES), _exactly(other, SCALAR_BYTES)
     function(result.ctypes.data, left.ctypes.data, right.ctypes.data)
     return result.tobytes()
 
@@ -136,13 +136,16 @@ def _room() -> _Bytes:
     return np.empty(POINT_BYTES, np.uint8)
 
 
-def _array(data: Buffer) -> _Bytes:
+def _exactly(data: bytes, size: int) -> _Bytes:
+    # INVARIANT: C reads `size` bytes, whatever there is.
+    if len(data) != size:
+        raise ValueError(f"this has {size} bytes")
     return np.frombuffer(data, np.uint8)
 
 
 def _packed(data: Buffer, size: int) -> tuple[_Bytes, int]:
     # INVARIANT: addresses are taken of whole elements alone, or C would read past the end.
-    source = np.ascontiguousarray(_array(data)) if len(data) else np.empty(0, np.uint8)
-    if source.size % size:
+    if len(data) % size:
         raise ValueError(f"a batch is made of {size} bytes each")
+    source = np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
     return source, source.size // size

@@ -11,6 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import structlog
@@ -18,24 +19,35 @@ import structlog
 from dataspace.errors import Unavailable
 from dataspace.evidence.existence import EPOCH_KIND
 from dataspace.evidence.recording import Recorder
-from dataspace.linkage.buckets import Words, bits_for, entries_of, places_of
-from node.existence.epochs import SECRET_BYTES, EpochStore, Known, Secrets, Served
-from node.existence.evaluating import Batch, evaluate_all
+from dataspace.linkage.buckets import (
+    NAME_BYTES,
+    Places,
+    Words,
+    bits_for,
+    entries_of,
+    places_of,
+)
+from dataspace.linkage.oprf import evaluate
+from node.blinding import BlindingPool
+from node.existence.epochs import SECRET_BYTES, EpochStore, Known, Mask, Secrets, Served
 
 _LOG = structlog.get_logger("node.existence")
 
 _DAY_MS = 86_400_000
+_NICENESS = 10  # queries come first
+_FEW = 2_048  # names that are not worth starting processes for
 
 
 @dataclass(frozen=True)
 class Source:
-    """The documents that a node knows people by: `name` is another where they may be others.
+    """The documents that a node knows people by: `data` is another where they may be others.
 
-    `batches` reads them all, in their canonical bytes; None where no product has any.
+    `batches` reads the names of them all (`buckets.name_of`), 32 bytes each, many at a time;
+    None where no product has any.
     """
 
-    name: str
-    batches: Callable[[], Iterable[Batch]] | None
+    data: str
+    batches: Callable[[], Iterable[bytes]] | None
 
 
 @dataclass
@@ -78,7 +90,7 @@ class Tables:
             if source.batches is None:
                 return False
             over = served is None or now >= served.ends_ms
-            if served is not None and not over and served.source == source.name:
+            if served is not None and not over and served.source == source.data:
                 return False
             made = self._make(source, None if over else served, now)
             self.served = made
@@ -97,40 +109,40 @@ class Tables:
         else:
             epoch, ends = before.secrets, before.ends_ms
         known = _evaluated(
-            epoch, self._while_wanted(source.batches()), before.known if before else Known.none()
+            epoch, source.batches(), before.known if before else Known.none(), self._check
         )
         bits = before.bits if before else bits_for(len(known.hashes))
-        draft = Served(epoch, known, bits, ends, source.name)
+        draft = Served(epoch, known, bits, ends, source.data)
         # INVARIANT: in the log before it answers anybody.
         receipt = self.recorder.record(EPOCH_KIND, self.now_ms(), draft.epoch.fields())
-        made = Served(epoch, known, bits, ends, source.name, receipt)
+        made = Served(epoch, known, bits, ends, source.data, receipt)
         made.__dict__["table"] = draft.table  # made once
         self.store.keep(made)
         return made
 
-    def _while_wanted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        for batch in batches:
-            if self._stopped:
-                raise Unavailable("the node stops", code="stopping")
-            yield batch
+    def _check(self) -> None:
+        if self._stopped:
+            raise Unavailable("the node stops", code="stopping")
 
 
-def _evaluated(epoch: Secrets, batches: Iterable[Batch], before: Known) -> Known:
-    """All documents with their entries; memory is 20 bytes a document, and some batches."""
-    parts: list[tuple[Words, np.ndarray[tuple[int], np.dtype[np.uint32]], Words]] = []
-    waiting: list[np.ndarray[tuple[int], np.dtype[np.bool_]]] = []
+def _evaluated(
+    epoch: Secrets, batches: Iterable[bytes], before: Known, check: Callable[[], None]
+) -> Known:
+    """All names with their entries; memory is 20 bytes a name, and some batches."""
+    parts: list[tuple[Words, Places, Words]] = []
+    waiting: list[Mask] = []
 
-    def unknown() -> Iterator[Batch]:
+    def unknown() -> Iterator[bytes]:
         for batch in batches:
             hashes = _hashes(epoch.index_key, batch)
             entries, found = before.entries_of(hashes)
             parts.append((hashes, places_of(batch), entries))
             waiting.append(~found)
             if not found.all():
-                yield [document for document, known in zip(batch, found, strict=True) if not known]
+                yield np.frombuffer(batch, np.uint8).reshape(-1, NAME_BYTES)[~found].tobytes()
 
     at = 0
-    for outputs in evaluate_all(epoch.key.secret, unknown()):
+    for outputs in _outputs(epoch.key.secret, unknown(), check):
         while not waiting[at].any():
             at += 1
         parts[at][2][waiting[at]] = entries_of(outputs)
@@ -138,7 +150,25 @@ def _evaluated(epoch: Secrets, batches: Iterable[Batch], before: Known) -> Known
     return Known.of(parts)
 
 
-def _hashes(key: bytes, documents: Batch) -> Words:
-    """Two documents have the same hash with a chance of 2^-64: one of them would go unseen."""
-    packed = b"".join(hashlib.blake2b(each, digest_size=8, key=key).digest() for each in documents)
+def _outputs(secret: bytes, batches: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes]:
+    """The PRF's outputs of each batch, in order, on all cores unless there is little to do."""
+    first, second = next(batches, b""), next(batches, b"")
+    if not second and len(first) <= _FEW * NAME_BYTES:
+        if first:
+            yield evaluate(secret, _names(first))
+        return
+    with BlindingPool(niceness=_NICENESS) as pool:
+        known = (each for each in (first, second) if each)
+        yield from pool.evaluate_each(chain(known, batches), secret, check)
+
+
+def _names(batch: bytes) -> list[bytes]:
+    return [batch[at : at + NAME_BYTES] for at in range(0, len(batch), NAME_BYTES)]
+
+
+def _hashes(key: bytes, batch: bytes) -> Words:
+    """Two names have the same hash with a chance of 2^-64: one of them would go unseen."""
+    packed = b"".join(
+        hashlib.blake2b(each, digest_size=8, key=key).digest() for each in _names(batch)
+    )
     return np.frombuffer(packed, "<u8").astype(np.uint64)

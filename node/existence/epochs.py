@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dataspace.audit.durable import sync_directory, write_synced
 from dataspace.audit.entries import Entry
@@ -33,6 +34,8 @@ from dataspace.v1 import query_pb2
 POINTER = "CURRENT"
 SECRET_BYTES = 96  # three times 32
 _DIGEST_BYTES = 32
+
+Mask = NDArray[np.bool_]
 _FORMAT = 1
 
 
@@ -84,7 +87,7 @@ class Known:
         unique, at = np.unique(hashes, return_index=True)
         return cls(unique, places[at], entries[at])
 
-    def entries_of(self, hashes: Words) -> tuple[Words, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    def entries_of(self, hashes: Words) -> tuple[Words, Mask]:
         """The entries of those that are known, and which of `hashes` those are."""
         if not len(self.hashes):
             return np.zeros(len(hashes), np.uint64), np.zeros(len(hashes), np.bool_)

@@ -10,13 +10,13 @@ import structlog
 
 from dataspace.errors import DataspaceError
 from dataspace.home import PartyHome
+from dataspace.linkage.buckets import name_of
 from dataspace.linkage.documents import canonical, normal_number
 from dataspace.processes import now_ms
 from node.existence.answering import Existence
 from node.existence.building import Source, Tables
 from node.existence.deciding import ExistenceGate
 from node.existence.epochs import EpochStore
-from node.existence.evaluating import Batch
 from node.existence.limits import DailyLimits, ExistenceLimits
 from node.gatekeeper import Gatekeeper
 from node.sealing import NodeSealing
@@ -48,9 +48,9 @@ class ExistenceRoom:
 
         def source() -> Source:
             catalogue = gatekeeper.catalogue
-            name = f"{catalogue.generation} {catalogue.sha256.hex()}"
+            data = f"{catalogue.generation} {catalogue.sha256.hex()}"
             known = bool(catalogue.by_documents()) and catalogue.engine is not None
-            return Source(name, (lambda: documents(read)) if known else None)
+            return Source(data, (lambda: names(read)) if known else None)
 
         return cls(
             Existence(
@@ -95,8 +95,8 @@ class ExistenceRoom:
             tables.stop()
 
 
-def documents(read: Read) -> Iterator[Batch]:
-    """The documents in their canonical bytes. What is no valid number is left out."""
+def names(read: Read) -> Iterator[bytes]:
+    """The names of all documents. What is no valid number is left out."""
     left_out = 0
     for numbers in read():
         batch = []
@@ -105,8 +105,8 @@ def documents(read: Read) -> Iterator[Batch]:
             if normal is None:
                 left_out += 1
             else:
-                batch.append(canonical(kind, normal))
+                batch.append(name_of(canonical(kind, normal)))
         if batch:
-            yield batch
+            yield b"".join(batch)
     if left_out:
         _LOG.warning("existence.left_out", documents=left_out)

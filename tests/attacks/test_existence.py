@@ -19,7 +19,7 @@ from dataspace.identity.envelopes import seal
 from dataspace.identity.freshness import make_freshness
 from dataspace.identity.names import ActorUri
 from dataspace.linkage import oprf
-from dataspace.linkage.buckets import BucketTable, bucket_of
+from dataspace.linkage.buckets import BucketTable, bucket_of, name_of
 from dataspace.linkage.documents import Document
 from dataspace.linkage.points import POINT_BYTES, scalar_from
 from dataspace.linkage.sealing import X25519, SealingKey
@@ -242,7 +242,7 @@ def test_an_answer_sealed_for_another_session_does_not_open(world: World) -> Non
     check(checks, STRANGER)
     epoch = served(world).epoch
     reply = SealingKey.from_seed(X25519, secrets.token_bytes(32))
-    asking = Asking("hongkong", epoch, STRANGER.canonical, _scalar(), reply)
+    asking = Asking("hongkong", epoch, name_of(STRANGER.canonical), _scalar(), reply)
     for info in (answer_info(bytes(32), "hongkong"), answer_info(b"r" * 32, "macao")):
         answer = existence_pb2.ExistenceAnswer(
             request_sha256=b"r" * 32, region="hongkong", epoch=epoch.number,
@@ -257,7 +257,7 @@ def test_a_token_of_an_earlier_check_proves_nothing_in_another(world: World) -> 
     secret, epoch = served(world).secrets, served(world).epoch
     table = served(world).table
     reply = SealingKey.from_seed(X25519, secrets.token_bytes(32))
-    document = patient_of("hongkong").canonical
+    document = name_of(patient_of("hongkong").canonical)
     asking = Asking("hongkong", epoch, document, _scalar(), reply)
     earlier = oprf.evaluate_blinded(secret.key, oprf.blind_input(document, _scalar()), _scalar())
     bucket = bucket_of(document, epoch.bits)
@@ -289,7 +289,7 @@ def test_points_that_are_none_are_refused_and_do_not_count(world: World, point: 
 
 def test_a_bucket_that_does_not_exist_is_refused_and_does_not_count(world: World) -> None:
     before = _counted(world)
-    blinded = oprf.blind_input(STRANGER.canonical, _scalar())
+    blinded = oprf.blind_input(name_of(STRANGER.canonical), _scalar())
     assert _asked(world, (1 << 20).to_bytes(4, "big") + blinded) == "bucket"
     assert _counted(world) == before
 
@@ -297,7 +297,7 @@ def test_a_bucket_that_does_not_exist_is_refused_and_does_not_count(world: World
 def test_a_question_of_another_epoch_is_refused_and_asked_anew(world: World) -> None:
     checks = world.checks()
     check(checks, STRANGER)
-    blinded = oprf.blind_input(STRANGER.canonical, _scalar())
+    blinded = oprf.blind_input(name_of(STRANGER.canonical), _scalar())
     assert _asked(world, bytes(4) + blinded, epoch=1) == "existence-epoch"
     # The client's own epoch is over: it learns the next one by itself.
     tables = world.tables("hongkong")

@@ -19,6 +19,7 @@ from dataspace.linkage.buckets import (
     check_bucket,
     entries_of,
     is_known,
+    name_of,
     places_of,
 )
 
@@ -26,7 +27,7 @@ FILLING = b"f" * 32
 
 
 def documents(count: int, prefix: str = "known") -> list[bytes]:
-    return [f"{prefix} {number}".encode() for number in range(count)]
+    return [name_of(f"{prefix} {number}".encode()) for number in range(count)]
 
 
 def output(document: bytes) -> bytes:
@@ -37,7 +38,7 @@ def output(document: bytes) -> bytes:
 def table_of(known: list[bytes], bits: int | None = None) -> BucketTable:
     entries = entries_of(b"".join(map(output, known)))
     wanted = bits_for(len(known)) if bits is None else bits
-    return build_table(places_of(known), entries, wanted, FILLING)
+    return build_table(places_of(b"".join(known)), entries, wanted, FILLING)
 
 
 @pytest.mark.parametrize("known", [0, 1, 1023, 2048, 2049, 50_000])
@@ -89,7 +90,7 @@ def test_entries_stand_sorted_so_that_real_ones_have_no_place_of_their_own() -> 
 
 
 def test_another_epochs_filling_is_another() -> None:
-    empty = places_of([]), entries_of(b"")
+    empty = places_of(b""), entries_of(b"")
     one, other = (build_table(*empty, 0, filling) for filling in (FILLING, b"g" * 32))
     assert not np.array_equal(one.rows, other.rows)
 
@@ -129,4 +130,4 @@ def test_buckets_that_do_not_exist_are_refused() -> None:
         with pytest.raises(Malformed):
             table.row(number)
     with pytest.raises(Unverified):
-        bucket_of(b"x", MAX_BITS + 1)
+        bucket_of(name_of(b"x"), MAX_BITS + 1)

@@ -78,8 +78,9 @@ def test_one_element_under_another_key_spoils_the_proof_of_all() -> None:
     evaluated, proof = evaluate_blinded(KEY, blinded, NONCE)
     swapped, _ = evaluate_blinded(OTHER, blinded[32:], NONCE)
     for answer in (evaluated[:32] + swapped, evaluated[32:] + evaluated[:32], evaluated[:32]):
-        with pytest.raises(Unverified):
+        with pytest.raises(Unverified) as caught:
             finalize(KEY.public, inputs, scalars, answer, proof)
+        assert caught.value.code == "oprf-proof"
 
 
 @pytest.mark.parametrize("change", ["zero", "unreduced", "short", "flipped"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,26 @@ def test_a_point_cut_short_is_refused() -> None:
 
 def test_the_same_message_under_another_tag_is_another_point() -> None:
     assert hash_to_group(b"a", b"one") != hash_to_group(b"a", b"two")
+
+
+def test_nothing_shorter_than_c_reads_reaches_it() -> None:
+    short = GENERATOR[:-1]
+    calls: list[Callable[[], object]] = [
+        lambda: sodium.multiply(short, GENERATOR),
+        lambda: sodium.multiply(small(2), short),
+        lambda: sodium.valid(short),
+        lambda: sodium.from_uniform(short),
+        lambda: sodium.multiply_base(short),
+        lambda: sodium.add(GENERATOR, short),
+        lambda: sodium.add(short, GENERATOR),
+        lambda: sodium.scalar_reduce(short),
+        lambda: sodium.scalar_invert(short),
+        lambda: sodium.scalar_multiply(short, small(2)),
+        lambda: sodium.scalar_subtract(small(2), short),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError):
+            call()
 
 
 def test_an_empty_batch_stays_empty() -> None:

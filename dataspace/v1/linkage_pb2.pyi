@@ -1,0 +1,136 @@
+from dataspace.v1 import envelope_pb2 as _envelope_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RoundPlan(_message.Message):
+    __slots__ = ("request_sha256", "attempt", "tier", "regions", "slots", "chunk_tuples")
+    REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    REGIONS_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_TUPLES_FIELD_NUMBER: _ClassVar[int]
+    request_sha256: bytes
+    attempt: int
+    tier: str
+    regions: _containers.RepeatedScalarFieldContainer[str]
+    slots: _containers.RepeatedScalarFieldContainer[str]
+    chunk_tuples: int
+    def __init__(self, request_sha256: _Optional[bytes] = ..., attempt: _Optional[int] = ..., tier: _Optional[str] = ..., regions: _Optional[_Iterable[str]] = ..., slots: _Optional[_Iterable[str]] = ..., chunk_tuples: _Optional[int] = ...) -> None: ...
+
+class RoundInvitation(_message.Message):
+    __slots__ = ("plan", "request")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    plan: RoundPlan
+    request: _envelope_pb2.Envelope
+    def __init__(self, plan: _Optional[_Union[RoundPlan, _Mapping]] = ..., request: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ...) -> None: ...
+
+class SealingPublicKey(_message.Message):
+    __slots__ = ("kind", "data")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    data: bytes
+    def __init__(self, kind: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class LinkageBatch(_message.Message):
+    __slots__ = ("code", "tuples")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    TUPLES_FIELD_NUMBER: _ClassVar[int]
+    code: bytes
+    tuples: int
+    def __init__(self, code: _Optional[bytes] = ..., tuples: _Optional[int] = ...) -> None: ...
+
+class RoundJoin(_message.Message):
+    __slots__ = ("signer", "region", "round_id", "sealing_key", "inputs_commitment", "batches", "contribution_sha256")
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    ROUND_ID_FIELD_NUMBER: _ClassVar[int]
+    SEALING_KEY_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTION_SHA256_FIELD_NUMBER: _ClassVar[int]
+    signer: _envelope_pb2.Signer
+    region: str
+    round_id: bytes
+    sealing_key: SealingPublicKey
+    inputs_commitment: bytes
+    batches: _containers.RepeatedCompositeFieldContainer[LinkageBatch]
+    contribution_sha256: bytes
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., region: _Optional[str] = ..., round_id: _Optional[bytes] = ..., sealing_key: _Optional[_Union[SealingPublicKey, _Mapping]] = ..., inputs_commitment: _Optional[bytes] = ..., batches: _Optional[_Iterable[_Union[LinkageBatch, _Mapping]]] = ..., contribution_sha256: _Optional[bytes] = ...) -> None: ...
+
+class RoundStart(_message.Message):
+    __slots__ = ("joins",)
+    JOINS_FIELD_NUMBER: _ClassVar[int]
+    joins: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    def __init__(self, joins: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
+
+class HopPlace(_message.Message):
+    __slots__ = ("transcript", "stream", "hop", "chunk", "tuples")
+    TRANSCRIPT_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    HOP_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    TUPLES_FIELD_NUMBER: _ClassVar[int]
+    transcript: bytes
+    stream: str
+    hop: int
+    chunk: int
+    tuples: int
+    def __init__(self, transcript: _Optional[bytes] = ..., stream: _Optional[str] = ..., hop: _Optional[int] = ..., chunk: _Optional[int] = ..., tuples: _Optional[int] = ...) -> None: ...
+
+class HopChunk(_message.Message):
+    __slots__ = ("signer", "place", "to", "sealed")
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    signer: _envelope_pb2.Signer
+    place: HopPlace
+    to: str
+    sealed: bytes
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., place: _Optional[_Union[HopPlace, _Mapping]] = ..., to: _Optional[str] = ..., sealed: _Optional[bytes] = ...) -> None: ...
+
+class BlindedChunk(_message.Message):
+    __slots__ = ("signer", "place", "tokens")
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    signer: _envelope_pb2.Signer
+    place: HopPlace
+    tokens: bytes
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., place: _Optional[_Union[HopPlace, _Mapping]] = ..., tokens: _Optional[bytes] = ...) -> None: ...
+
+class KeyContribution(_message.Message):
+    __slots__ = ("signer", "transcript", "to", "sealed")
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    TRANSCRIPT_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    signer: _envelope_pb2.Signer
+    transcript: bytes
+    to: str
+    sealed: bytes
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., transcript: _Optional[bytes] = ..., to: _Optional[str] = ..., sealed: _Optional[bytes] = ...) -> None: ...
+
+class OverlapCounts(_message.Message):
+    __slots__ = ("transcript", "counts")
+    TRANSCRIPT_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    transcript: bytes
+    counts: _containers.RepeatedCompositeFieldContainer[OverlapCount]
+    def __init__(self, transcript: _Optional[bytes] = ..., counts: _Optional[_Iterable[_Union[OverlapCount, _Mapping]]] = ...) -> None: ...
+
+class OverlapCount(_message.Message):
+    __slots__ = ("codes", "people")
+    CODES_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    codes: _containers.RepeatedScalarFieldContainer[bytes]
+    people: int
+    def __init__(self, codes: _Optional[_Iterable[bytes]] = ..., people: _Optional[int] = ...) -> None: ...
