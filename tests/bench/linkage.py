@@ -17,10 +17,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dataspace.linkage.keyed import Pads
-from node.blinding import BlindingPool
 from node.warehouse.keyed import hmac_expression
 
-from .ring_processes import RingRun, bare, chunks_of, match_keys, run_ring
+from .ring_processes import RingRun, bare, match_keys, run_ring
 
 _CORES = os.cpu_count() or 1
 
@@ -46,7 +45,6 @@ def main() -> None:
         _psi(chosen.psi, took.get(chosen.psi))
     if chosen.keyed:
         _keyed(chosen.keyed)
-    if chosen.table:
 
 
 def _ring(regions: int, size: int) -> RingRun:
