@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dataspace.audit.bodies import BodyStore
+from dataspace.audit.durable import sync_directory, write_synced
 from dataspace.audit.entries import Entry
 from dataspace.audit.store import LogStore
 from dataspace.errors import Unavailable
@@ -217,7 +218,7 @@ def test_whoever_stops_at_any_moment_leaves_a_whole_table_or_none(
     before = node.tables.require().epoch
     node.at_ms += 7 * DAY
     calls = iter(range(100))
-    write, sync, rename = epochs.write_synced, epochs.sync_directory, Path.rename
+    write, sync, rename = write_synced, sync_directory, Path.rename
 
     def half_written(path: Path, data: bytes) -> None:
         if next(calls) == until:
