@@ -6,8 +6,10 @@ import argparse
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import structlog
@@ -18,6 +20,8 @@ from broker.attached import Attached
 from broker.federation import Federation, now_ms
 from broker.mirrors import Mirror
 from broker.offers import Offers
+from broker.proposals import FOLDER as PROPOSALS
+from broker.proposals import Proposals
 from broker.publishing import HttpServer, public_logs
 from broker.relaying import Relay, carried_kind
 from broker.service import BrokerService
@@ -32,25 +36,29 @@ from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
 from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
+from dataspace.charter_files import charter_envelopes
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.agreeing import Registry, record_in_order
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.existence import CHECK, TERMS
+from dataspace.evidence.governing import MAX_REQUEST_BYTES, Governor
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
+from dataspace.governed import open_governor, open_policies
 from dataspace.home import PartyHome
 from dataspace.identity.dsse import payload_type_of
+from dataspace.identity.envelopes import Opened
 from dataspace.identity.keystore import load_private_key
 from dataspace.identity.trusted import BROKER
 from dataspace.in_force import InForce
-from dataspace.policy.store import PolicyStore
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import configure_logs, die, write_state
 from dataspace.record_room import RecordRoom
 from dataspace.v1 import broker_pb2_grpc
 from dataspace.v1.agreement_pb2 import AgreementStep
+from dataspace.v1.charter_pb2 import CharterApplication
 from dataspace.v1.consent_pb2 import ConsentRequest
 from dataspace.v1.emergency_pb2 import ReviewRequest
 from dataspace.v1.existence_pb2 import ExistenceRequest, ExistenceTermsRequest
@@ -83,7 +91,7 @@ def open_federation(home: PartyHome, in_force: InForce) -> Federation:
     return Federation(
         identity=home.identity,
         trust=trust,
-        policies=PolicyStore(home.path / "policies"),
+        policies=open_policies(home),
         recorder=Recorder(home.config.log_origin, log, BodyStore(home.folder("bodies"))),
         offers=Offers(home.folder("offers"), trust, now_ms()),
         attached=Attached(),
@@ -135,9 +143,21 @@ def open_agreements(home: PartyHome, federation: Federation) -> Registry:
     return agreements
 
 
-def open_relay(federation: Federation, room: RecordRoom, agreements: Registry) -> Relay:
+def open_governance(home: PartyHome, federation: Federation) -> Proposals:
+    """The broker's governor, and the proposals that it keeps for review."""
+    governor = open_governor(home, BROKER, federation.policies, federation.recorder)
+    federation.offers.charter = lambda: governor.current
+    return Proposals(home.folder(PROPOSALS), governor, lambda: charter_envelopes(home))
+
+
+def open_relay(
+    federation: Federation, room: RecordRoom, agreements: Registry, governor: Governor
+) -> Relay:
     """What carries requests to the logs' owners, and keeps the steps of agreements that pass."""
-    carried = {payload_type_of(AgreementStep): agreements.carry}
+    carried: dict[str, Callable[[Opened[Any], int], None]] = {
+        payload_type_of(AgreementStep): agreements.carry,
+        payload_type_of(CharterApplication): governor.carry,
+    }
     return Relay(room.desk, federation.attached, room.kinds, carried)
 
 
@@ -188,6 +208,7 @@ async def serve(home: PartyHome) -> None:
     in_force.watch(renew)
     witnessing = open_witnessing(home, federation, in_force)
     agreements = open_agreements(home, federation)
+    proposals = open_governance(home, federation)
     room = RecordRoom.open(
         home,
         federation.recorder,
@@ -202,12 +223,16 @@ async def serve(home: PartyHome) -> None:
             carried_kind(TERMS, ExistenceTermsRequest),
             carried_kind(CHECK, ExistenceRequest),
             carried_kind("sealing_key", SealingKeyRequest),
+            carried_kind("charter", CharterApplication, MAX_REQUEST_BYTES),
+            proposals.kind(),
         ),
         archive=federation.archive,
     )
     admission = Admission(home.config.waiting_queries, time.monotonic)
-    relay = open_relay(federation, room, agreements)
-    service = BrokerService(federation, admission, witnessing, relay, standing, agreements)
+    relay = open_relay(federation, room, agreements, proposals.governor)
+    service = BrokerService(
+        federation, admission, witnessing, relay, standing, agreements, proposals.charters
+    )
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = _listening_server(home, service)
     watch = PolicyWatch(federation.policies, federation.recorder, now_ms)

@@ -7,7 +7,7 @@ as unreachable, instead of silently left out.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from dataspace.evidence.offers import RegionOffer, open_offer
 from dataspace.identity.envelopes import check_signer, parse_envelope
 from dataspace.identity.revoked import REVOKED_RULE
 from dataspace.identity.trustlist import TrustList
+from dataspace.policy.charter import Charter
 from dataspace.query.product import Column, Offer
 from dataspace.v1 import query_pb2
 from dataspace.v1.catalogue_pb2 import ProductOffer
@@ -29,6 +30,9 @@ class Offers:
 
     def __init__(self, folder: Path, trust: TrustList, now_ms: int) -> None:
         self._folder = folder
+        # What regions have decided on: offers of another schema are not shown until their
+        # region loads them anew, since they could not be combined.
+        self.charter: Callable[[], Charter | None] = lambda: None
         self._by_region: dict[str, dict[str, RegionOffer]] = {}
         for file in sorted(folder.glob("*/*.dsse")):
             region = file.parent.name
@@ -53,10 +57,12 @@ class Offers:
 
     def all(self) -> list[RegionOffer]:
         """Every offer, by region and name."""
+        charter = self.charter()
         return [
             offer
             for _, offers in sorted(self._by_region.items())
             for _, offer in sorted(offers.items())
+            if charter is None or charter.has_schema_of(offer.offer)
         ]
 
     def replace(
@@ -78,6 +84,8 @@ class Offers:
             try:
                 offer = open_offer(envelope, region, trust, now_ms)
                 self._check_schema(offer)
+                if whole and (charter := self.charter()) is not None:
+                    charter.check_offer(offer.offer)
                 taken[offer.offer.product] = offer
             except DataspaceError as error:
                 status = status_of(error)
@@ -89,7 +97,11 @@ class Offers:
         return rejected
 
     def _check_schema(self, fresh: RegionOffer) -> None:
-        """A region that offers an existing name must match its schema."""
+        """A region that offers an existing name must match its schema, unless the regions have
+        decided on another one."""
+        charter = self.charter()
+        if charter is not None and fresh.offer.product in charter.products:
+            return
         for region, offers in sorted(self._by_region.items()):
             known = offers.get(fresh.offer.product)
             if region == fresh.region or known is None:
@@ -98,7 +110,8 @@ class Offers:
                 column = _first_difference(known.offer, fresh.offer)
                 raise Malformed(
                     f"product {fresh.offer.product} differs from {region}'s in column {column}; "
-                    "match its type, role, levels and bounds, or choose another name",
+                    "match its type, role, levels and bounds, choose another name, or see "
+                    "`gba govern propose --product`",
                     code="product-schema",
                 )
 

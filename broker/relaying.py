@@ -19,7 +19,7 @@ from broker.attached import Attached
 from dataspace.audit.entries import FieldValue
 from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
 from dataspace.evidence.answers import check_answer
-from dataspace.evidence.desk import Desk, Made, RequestKind, open_asked
+from dataspace.evidence.desk import MAX_REQUEST_BYTES, Desk, Made, RequestKind, open_asked
 from dataspace.identity.envelopes import Opened
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trusted import BROKER
@@ -94,7 +94,9 @@ class Relay:
         context: dict[str, object],
     ) -> Opened[Any]:
         moment = self.desk.now_ms()
-        opened = open_asked(envelope, kind.message_class, self.desk.trust(), moment, BROKER)
+        opened = open_asked(
+            envelope, kind.message_class, self.desk.trust(), moment, BROKER, kind.max_bytes
+        )
         uri = opened.signer.uri
         facts |= {"actor_region": uri.region, "actor_role": uri.role}
         context["actor"] = str(uri)
@@ -157,13 +159,15 @@ class Relay:
         )
 
 
-def carried_kind(name: str, message_class: type[Message]) -> RequestKind:
+def carried_kind(
+    name: str, message_class: type[Message], max_bytes: int = MAX_REQUEST_BYTES
+) -> RequestKind:
     """A kind of request that the broker carries to nodes and does not answer itself."""
 
     def answer(_opened: Opened[Any], _now_ms: int) -> Made:
         raise Malformed("only a region's node answers this", code="audience")
 
-    return RequestKind(name, message_class, answer)
+    return RequestKind(name, message_class, answer, max_bytes)
 
 
 def _status(error: DataspaceError) -> query_pb2.ErrorStatus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -70,6 +70,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     relay: Relay
     standing: Standing
     agreements: Registry
+    charters: Callable[[], Sequence[Envelope]] = tuple  # every version, for nodes that were away
     _notes: dict[bytes, list[catalogue_pb2.RuleNote]] = field(default_factory=dict)
 
     @property
@@ -160,10 +161,9 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         self, request: revocation_pb2.RevocationRequest, context: Any
     ) -> revocation_pb2.RevocationLists:
         """See broker.proto. Also for those whom the lists hit: what they say is public."""
-        del request
         try:
             with self.admission.place():
-                return self.standing.in_force.lists()
+                return self.standing.in_force.handed_on(max(1, request.trust_version))
         except DataspaceError as error:
             await _abort(context, error)
             raise
@@ -270,11 +270,12 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 _LOG.info("node.detached", region=attached.region, role=_role(attached))
 
     def _needed(self, context: Any) -> set[str]:
-        """The regions whose lists it takes to admit a party, and to be believed by it."""
+        """The regions whose lists it takes to admit a party, and for it to verify everybody."""
         at = datetime.fromtimestamp(now_ms() / 1000, UTC)
         peer = self._presented(context, at).uri
-        own = {peer.region} if peer.role == REVOCATION else set()  # it brings that list itself
-        return {peer.region, self.federation.identity.uri.region} - own
+        if peer.role == REVOCATION:  # it brings its own region's itself
+            return {self.federation.identity.uri.region} - {peer.region}
+        return {signer.uri.region for signer in self.standing.in_force.trust().revocation_signers}
 
     def _admit(
         self, first: broker_pb2.NodeFrame, peer: VerifiedSigner, challenge: bytes
@@ -311,7 +312,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         )
         welcome = broker_pb2.Welcome(
             broker=seal(greeting, self.federation.identity),
-            revocations=self.standing.in_force.lists(),
+            revocations=self.standing.in_force.handed_on(),
         )
         if is_signer:
             return AttachedSigner(uri.region), welcome
@@ -320,6 +321,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         welcome.rejected.extend(self.offers.replace(uri.region, hello.offers, trust, moment))
         welcome.mirrored_size = self.witnessing.mirrors[uri.region].size
         welcome.agreements.extend(self.agreements.of_region(uri.region))
+        welcome.charters.extend(self.charters())
         return AttachedNode(uri.region, str(uri)), welcome
 
     async def _exchange(

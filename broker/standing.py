@@ -87,7 +87,7 @@ class Standing:
     def look_again(self) -> None:
         """Hand the lists in force to every stream, and end what does not stand any more."""
         # First handed on: whoever is put out learns at least why.
-        frame = broker_pb2.BrokerFrame(revocations=self.in_force.lists())
+        frame = broker_pb2.BrokerFrame(revocations=self.in_force.handed_on())
         for stream in list(self._streams):
             if stream.outgoing.full():
                 stream.close()

@@ -2,6 +2,7 @@
 
     party.toml         who this is, and where the broker is
     trust/<N>.dsse     trust lists, version 1 pinned by digest in party.toml
+    charters/<N>.dsse  charters, likewise; see `dataspace.charter_files`
     keys/ certs/       see `dataspace.identity.keystore`
     policies/ log/ bodies/ run/ …   of nodes and the broker
 
@@ -25,7 +26,9 @@ from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.identity.envelopes import SigningIdentity, parse_envelope
 from dataspace.identity.keystore import TlsIdentity, load_identity, load_tls
 from dataspace.identity.names import ActorUri
+from dataspace.identity.trusted import read_unverified
 from dataspace.identity.trustlist import TrustList, accept_chain
+from dataspace.v1.envelope_pb2 import Envelope
 
 CONFIG = "party.toml"
 HIGHEST = "highest"  # the newest version of the trust list that was in force
@@ -55,6 +58,8 @@ class PartyConfig(BaseModel):
     uri: str
     broker: str
     trust_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    # Of version 1 of the charter; empty in a space that was made before there were charters.
+    charter_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     log_origin: str = ""
     listen: str = ""
     http: str = ""  # host:port of the public logs; of the broker alone
@@ -141,13 +146,24 @@ class PartyHome:
 
     def trust(self, now_ms: int) -> TrustList:
         """The newest trust list, reached from the pinned one through every version."""
+        return self._trust_read(now_ms)[0]
+
+    def trust_lists(self, now_ms: int) -> tuple[TrustList, ...]:
+        """Every version of the trust list, in order; raises as `trust` does."""
+        return tuple(map(read_unverified, self.trust_envelopes(now_ms)))  # verified as a chain
+
+    def trust_envelopes(self, now_ms: int) -> list[Envelope]:
+        """The same, as they were signed."""
+        return self._trust_read(now_ms)[1]
+
+    def _trust_read(self, now_ms: int) -> tuple[TrustList, list[Envelope]]:
         folder = self.path / "trust"
         try:
             files = sorted(folder.glob("*.dsse"), key=lambda file: int(file.stem))
             envelopes = [parse_envelope(file.read_bytes()) for file in files]
             if envelopes:
                 pinned = bytes.fromhex(self.config.trust_sha256)
-                return self._not_older(accept_chain(envelopes, pinned, now_ms))
+                return self._not_older(accept_chain(envelopes, pinned, now_ms)), envelopes
         except OSError:
             raise Unavailable(f"{folder} is not readable", code="home-access") from None
         except (Malformed, ValueError) as error:

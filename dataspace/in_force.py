@@ -1,6 +1,6 @@
 """What a party believes now: its trust list with the latest revocation lists. Rim: keeps files.
 
-    trust/<N>.dsse              read again when a version is put there
+    trust/<N>.dsse              read again when a version is put there, or delivered
     revocations/<region>.dsse   the highest list that was accepted of each region
 
 Lists come from the broker, which is trusted with their delivery alone: each is verified here,
@@ -23,7 +23,8 @@ from dataspace.identity.dsse import parse_envelope
 from dataspace.identity.names import REGIONS
 from dataspace.identity.revocation import accept_list, carry_lists
 from dataspace.identity.revoked import STALE_RULE
-from dataspace.identity.trustlist import TrustList
+from dataspace.identity.trusted import read_unverified
+from dataspace.identity.trustlist import TrustList, accept_next
 from dataspace.processes import now_ms
 from dataspace.v1.envelope_pb2 import Envelope
 from dataspace.v1.revocation_pb2 import RevocationLists
@@ -51,6 +52,39 @@ class InForce:
         """The lists in force, as their signers sealed them."""
         lists = self._trust.revocations.lists
         return RevocationLists(lists=[each.envelope for _, each in sorted(lists.items())])
+
+    def handed_on(self, after_version: int = 1) -> RevocationLists:
+        """The same with the trust lists after a version, for whoever may lack them."""
+        handed = self.lists()
+        if self._trust.version > after_version:
+            handed.trust_lists.extend(self._home.trust_envelopes(now_ms())[after_version:])
+        return handed
+
+    def receive(self, handed: RevocationLists) -> list[DataspaceError]:
+        """Take what somebody handed on: trust lists first, then revocation lists."""
+        problems = []
+        for envelope in handed.trust_lists:
+            try:
+                self._take_trust(envelope)
+            except DataspaceError as error:
+                _LOG.error("trust.not_taken", code=error.code)
+                problems.append(error)
+                break
+        return [*problems, *self.take(handed.lists)]
+
+    def _take_trust(self, envelope: Envelope) -> None:
+        """The next version of the trust list; one that was taken already is no change."""
+        if read_unverified(envelope).version <= self._trust.version:
+            return
+        # SECURITY: accepted before it is written. A file that does not follow would stop this
+        # party at its next start.
+        fresh = accept_next(self._trust, envelope, now_ms())
+        # A home on a read-only disk cannot remember; what it holds in memory counts on.
+        with suppress(OSError):
+            keep_trust_list(self._home, envelope, fresh.version)
+        self._versions = _versions(self._home.path)
+        self._trust = carry_lists(fresh, self._trust.revocations, now_ms())
+        self._tell()
 
     def take(self, envelopes: Iterable[Envelope]) -> list[DataspaceError]:
         """Accept lists, each for itself; keeps them durably, then tells whoever watches.
@@ -125,6 +159,15 @@ class InForce:
             write_synced(draft, envelope.SerializeToString())
             draft.rename(folder / f"{region}.dsse")
             sync_directory(folder)
+
+
+def keep_trust_list(home: PartyHome, envelope: Envelope, version: int) -> None:
+    """Put an accepted trust list into a party's directory, durably."""
+    folder = home.folder("trust")
+    draft = folder / f"{version}.new"
+    write_synced(draft, envelope.SerializeToString())
+    draft.rename(folder / f"{version}.dsse")
+    sync_directory(folder)
 
 
 def lost_standing(check: Callable[[], object]) -> Refused | None:

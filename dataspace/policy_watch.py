@@ -1,6 +1,7 @@
 """Keeps a policy folder in view and its changes on record. Rim: writes the log.
 
-    policy.loaded     {"policy_sha256"}: this set decides from here on
+    policy.loaded     {"policy_sha256", "charter", "charter_sha256"}: this set decides from here on,
+                      under this version of the charter (0 where the space has none)
     policy.rejected   an alarm: {"policy_sha256" (still in force), "file", "line", "rule"}
 
 The node and the broker watch theirs alike; decisions look for themselves as well, so that a
@@ -46,7 +47,12 @@ class PolicyWatch:
             await asyncio.to_thread(self.store.refresh)
 
     def _heard(self, in_force: InForce) -> None:
-        fields: dict[str, FieldValue] = {"policy_sha256": in_force.policies.sha256}
+        charter = in_force.charter
+        fields: dict[str, FieldValue] = {
+            "policy_sha256": in_force.policies.sha256,
+            "charter": charter.version if charter is not None else 0,
+            "charter_sha256": charter.id if charter is not None else "",
+        }
         error = in_force.error
         if error is None:
             self.recorder.record(LOADED, self.now_ms(), fields)

@@ -8,12 +8,13 @@ import json
 import sys
 from pathlib import Path
 
+from dataspace.charter_files import read_charters
 from dataspace.errors import DataspaceError
 from dataspace.exits import exit_code
 from dataspace.home import PartyHome
 from dataspace.identity.dsse import parse_envelope
 from dataspace.local_socket import ask_locally
-from dataspace.processes import configure_logs, die
+from dataspace.processes import configure_logs, die, now_ms
 from dataspace.query.product_file import parse_product
 from node.service import Node, publish_offline
 from node.warehouse.generations import Generations
@@ -53,11 +54,14 @@ async def _serve(home: PartyHome) -> None:
 def _load(home: PartyHome, jobs: Path) -> dict[str, object]:
     generations = Generations(home.path / "warehouse")
     loaded = {}
+    charters = read_charters(home, home.trust_lists(now_ms()))
     with generations.loading() as draft:
         for job in json.loads(jobs.read_text()):
             file, offer = Path(job["product"]).read_bytes(), Path(job["offer"]).read_bytes()
             parse_envelope(offer)
             product = parse_product(file)
+            if charters:
+                charters[-1].check_offer(product)
             rows = build(draft, product, file, offer, [Path(each) for each in job["files"]])
             loaded[product.product] = rows
         reply = ask_locally(home.path / "run", {"do": "publish", "generation": draft.name})

@@ -18,7 +18,7 @@ from typing import Any
 from dataspace.errors import DataspaceError, Malformed
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-_MAX_LINE = 64 * 1024
+_MAX_LINE = 8 * 1024 * 1024  # a charter with its trust list, in base64
 POINTER = "admin.path"
 
 

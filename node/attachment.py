@@ -131,7 +131,7 @@ class Attachment:
             case "witness_reply" | "log_mirrored":
                 self.witnessing.receive(frame)
             case "revocations":
-                self.in_force.take(frame.revocations.lists)
+                self.in_force.receive(frame.revocations)
 
     def stop_revoked(self) -> None:
         """End the calls that run for somebody who has lost its standing since they began."""

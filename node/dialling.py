@@ -91,7 +91,7 @@ class Dialler:
             welcome = await asyncio.wait_for(
                 self._shake_hands(stream, list(offers())), HANDSHAKE_SECONDS
             )
-            self.in_force.take(welcome.revocations.lists)
+            self.in_force.receive(welcome.revocations)
             self._check_broker(welcome)
             await asyncio.to_thread(self.take, welcome)
             was_attached.set()

@@ -32,6 +32,7 @@ from dataspace.policy.store import PolicyStore
 from dataspace.query.bind import bind_query
 from dataspace.query.combine import key_names, state_names
 from dataspace.query.partials import Share, write_share
+from dataspace.query.product import Offer
 from dataspace.query.render import render
 from dataspace.query.tree import Query
 from dataspace.v1 import query_pb2
@@ -117,6 +118,8 @@ class Gatekeeper:
     check_witnessed: Callable[[], None] = lambda: None
     # How a question stands under this node's agreements as of now.
     agreement_state: Ask = no_agreements
+    # Raises where the charter in force does not let a product be offered as it is.
+    check_offered: Callable[[Offer], None] = lambda _offer: None
 
     def answer(
         self, envelope: Envelope, report: Report, cancellation: Cancellation
@@ -194,6 +197,8 @@ class Gatekeeper:
         if asked.query.region not in {None, self.region}:
             raise Malformed(f"this question is for {asked.query.region} alone", code="audience")
         products = {name: catalogue.find(name) for name in asked.query.products}
+        for product in products.values():
+            self.check_offered(product)
         if len({product.subject_space for product in products.values()}) > 1:
             raise Malformed("these products do not share their subjects here", code="subject-space")
         query = bind_query(asked.query, *products.values())

@@ -1,4 +1,4 @@
-"""What a node keeps of agreements, consents and emergency access, opened together. Rim."""
+"""What a node keeps of agreements, consents, emergency access and charters, together. Rim."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from dataclasses import dataclass
 
 import structlog
 
+from dataspace.errors import DataspaceError
 from dataspace.evidence.agreeing import Registry, delivered, record_in_order
 from dataspace.evidence.consenting import Consents
 from dataspace.evidence.desk import RequestKind
+from dataspace.evidence.governing import Governor
 from dataspace.evidence.recording import Recorder
 from dataspace.evidence.reviewing import Emergencies
 from dataspace.evidence.subjects import KEY_BYTES, subject_tag
+from dataspace.governed import open_governor
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_or_make_secret
 from dataspace.identity.trustlist import TrustList
+from dataspace.policy.store import PolicyStore
 from dataspace.processes import now_ms
 from dataspace.record_room import SUBJECT_KEY
 from dataspace.v1 import broker_pb2
@@ -35,12 +39,18 @@ class Governance:
     agreements: Registry
     consents: Consents
     emergencies: Emergencies
+    governor: Governor
 
     @classmethod
     def open(
-        cls, home: PartyHome, ledger: Ledger, recorder: Recorder, trust: Callable[[], TrustList]
+        cls,
+        home: PartyHome,
+        ledger: Ledger,
+        recorder: Recorder,
+        trust: Callable[[], TrustList],
+        policies: PolicyStore,
     ) -> Governance:
-        """Open the three over the node's ledger and log."""
+        """Open them over the node's ledger, log and policies."""
         region, record = home.uri.region, record_in_order(recorder, now_ms)
         key = load_or_make_secret(home.path / SUBJECT_KEY, KEY_BYTES)
         return cls(
@@ -54,13 +64,24 @@ class Governance:
                 secrets.token_bytes,
             ),
             Emergencies(region, LedgerEmergencies(ledger), record, home.config.review_days),
+            open_governor(home, region, policies, recorder),
         )
 
     def kinds(self) -> tuple[RequestKind, ...]:
         """What the node's desk answers with these."""
-        return (*self.agreements.kinds(), self.consents.kind(), self.emergencies.kind())
+        return (
+            *self.agreements.kinds(),
+            self.consents.kind(),
+            self.emergencies.kind(),
+            self.governor.kind(),
+        )
 
     def take(self, welcome: broker_pb2.Welcome) -> None:
         """Take in what the broker kept while the node was away."""
         for error in delivered(self.agreements, welcome.agreements, now_ms()):
             _LOG.error("agreement.rejected", code=error.code)
+        try:
+            self.governor.take_chain(welcome.charters, now_ms())
+        except DataspaceError as error:
+            # The earlier charter stays in force; why is on record as an alarm.
+            _LOG.error("charter.rejected", code=error.code)

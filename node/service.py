@@ -21,11 +21,11 @@ from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
+from dataspace.governed import open_policies
 from dataspace.home import PartyHome
 from dataspace.identity.dsse import parse_envelope
 from dataspace.identity.keystore import load_private_key
 from dataspace.in_force import InForce
-from dataspace.policy.store import PolicyStore
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
@@ -81,19 +81,22 @@ class Node:
             region=region,
             identity=home.identity,
             trust=in_force.trust,
-            policies=PolicyStore(home.path / "policies"),
+            policies=open_policies(home),
             ledger=Ledger.in_file(home.path / "ledger.db"),
             recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
         )
         cosigned = CosignedStore(home.folder("cosigned"), log.cosigned_text)
-        governance = Governance.open(home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust)
+        governance = Governance.open(
+            home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust, gatekeeper.policies
+        )
         gatekeeper.agreement_state = governance.agreements.agreement_state
         sealing = NodeSealing()
         existence = ExistenceRoom.open(
             home, gatekeeper, sealing, lambda: read_documents(gatekeeper.catalogue)
         )
+        gatekeeper.check_offered = governance.governor.check_offered
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
@@ -230,7 +233,13 @@ class Node:
         handler = self.room.handlers().get(envelope.payload_type)
         if handler is None:
             raise Malformed("the desk answers no request of this kind", code="wrong-payload-type")
-        return {"answer": base64.b64encode(handler(envelope).SerializeToString()).decode()}
+        answer = handler(envelope)
+        # By which whoever asks believes the answer, also where the broker is away.
+        lists = self.in_force.handed_on()
+        return {
+            "answer": base64.b64encode(answer.SerializeToString()).decode(),
+            "revocations": base64.b64encode(lists.SerializeToString()).decode(),
+        }
 
     def _erase(self, request: dict[str, Any]) -> dict[str, Any]:
         """{"do": "erase", "before_ms": …} or {"do": "erase", "entry": …}."""

@@ -11,7 +11,6 @@ import hashlib
 import secrets
 import shutil
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from dataspace.audit.cosignatures import CosigningPrivateKey, cosigning_vkey
 from dataspace.audit.notes import verifier_key
 from dataspace.audit.store import LogStore
 from dataspace.audit.witness_store import SqliteWitnessStore
+from dataspace.cli.founding_charter import found_charter, settle_charter
 from dataspace.cli.founding_trust import (
     REVOCATION,
     found_register,
@@ -57,7 +57,9 @@ from dataspace.identity.keystore import (
 )
 from dataspace.identity.names import PEOPLE_ROLES, REGIONS, ActorUri
 from dataspace.identity.trustlist import seal_trust_list
+from dataspace.processes import now_ms
 from dataspace.v1 import trust_pb2
+from dataspace.v1.envelope_pb2 import Envelope
 
 BROKER_REGION = "hongkong"
 BROKER_DNS = "broker.dataspace.internal"
@@ -122,6 +124,7 @@ def found_space(home: Path, tell: Told = lambda _: None) -> None:
         _issue(home / region / REVOCATION, _service(region, REVOCATION), authority, ED25519)
     tell("trust list, signed by the three regions")
     trust, digest = _found_trust(home, authorities, broker, keys, witnesses)
+    charter = found_charter(SPACE, installed_policies(), digest, now_ms(), _signers(authorities))
     directories = {home / "broker": ("broker", broker)}
     directories |= {home / region: ("node", _service(region, "node")) for region in REGIONS}
     directories |= {
@@ -132,7 +135,7 @@ def found_space(home: Path, tell: Told = lambda _: None) -> None:
     }
     directories |= {directory: ("actor", uri) for directory, uri in actors.items()}
     for directory, (kind, uri) in directories.items():
-        _settle(directory, kind, uri, address, trust, digest)
+        _settle(directory, kind, uri, address, trust, digest, charter)
     for region in REGIONS:
         own = ((path, uri) for path, (_, uri) in directories.items() if uri.region == region)
         found_register(home / region / REVOCATION, own)
@@ -300,7 +303,7 @@ def _found_trust(
     logs: dict[str, tuple[str, str]],
     witnesses: list[trust_pb2.TrustedWitness],
 ) -> tuple[bytes, str]:
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     wire = trust_pb2.TrustList(
         space=SPACE,
         version=1,
@@ -329,10 +332,13 @@ def _found_trust(
         .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     wire.brokers.add(uri=str(broker), public_keys=[key], dns_name=BROKER_DNS)
-    keys = [(f"{region}-1", a.trust_key) for region, a in sorted(authorities.items())]
-    envelope = seal_trust_list(wire, keys)
+    envelope = seal_trust_list(wire, _signers(authorities))
     digest = hashlib.sha256(envelope.payload).hexdigest()
     return envelope.SerializeToString(), digest
+
+
+def _signers(authorities: dict[str, _Authority]) -> list[tuple[str, PrivateKeyTypes]]:
+    return [(f"{region}-1", each.trust_key) for region, each in sorted(authorities.items())]
 
 
 def _spki(key: PrivateKeyTypes) -> bytes:
@@ -342,14 +348,16 @@ def _spki(key: PrivateKeyTypes) -> bytes:
 
 
 def _settle(
-    directory: Path, kind: str, uri: ActorUri, address: str, trust: bytes, digest: str
-) -> None:
+    directory: Path, kind: str, uri: ActorUri, address: str, trust: bytes, digest: str,
+    charter: tuple[Envelope, str],
+) -> None:  # fmt: skip
     """Trust list, policies and configuration of one party; the configuration comes last."""
     folder = directory / "trust"
     folder.mkdir(mode=0o700)
     (folder / "1.dsse").write_bytes(trust)
     if kind in {"node", "broker"}:
         _copy_policies(directory / "policies")
+        settle_charter(directory, charter[0])
     if kind != "actor":
         (directory / "run").mkdir(mode=0o700)
     owner = "broker" if kind == "broker" else uri.region
@@ -362,6 +370,7 @@ def _settle(
                 "uri": str(uri),
                 "broker": address,
                 "trust_sha256": digest,
+                "charter_sha256": charter[1],
                 "log_origin": f"{SPACE}.dataspace/{owner}" if kind in {"node", "broker"} else "",
                 "http": f"127.0.0.1:{free_port()}" if kind == "broker" else "",
             }

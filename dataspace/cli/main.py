@@ -17,6 +17,7 @@ from dataspace.cli import (
     deciding,
     erasing,
     evidence,
+    governing,
     identity,
     log_files,
     node,
@@ -53,6 +54,7 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)
 app.add_typer(policies.app, name="policy")
+app.add_typer(governing.app, name="govern")
 policies.app.command("explain")(deciding.explain_request)
 policies.app.command("replay")(redeciding.replay)
 app.add_typer(agreements.app, name="agreement")

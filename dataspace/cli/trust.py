@@ -1,19 +1,22 @@
-"""`gba trust show | keys`."""
+"""`gba trust show | keys | draft`."""
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from google.protobuf import json_format
 
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.homes import space_home
 from dataspace.home import CONFIG, PartyHome
 from dataspace.identity.trustlist import TrustList
+from dataspace.v1 import trust_pb2
 
 _WIDEST = 100  # characters of a key in a table
 
@@ -87,6 +90,33 @@ def keys(
         (folder / f"{log.owner}.vkey").write_text(f"{log.vkey}\n")
         (folder / f"{log.owner}.witnesses").write_text("".join(f"{each}\n" for each in witnesses))
     out.print(f"keys of {len(trust.logs)} logs and their witnesses are in {folder}")
+
+
+@app.command()
+@told
+def draft(
+    file: Annotated[Path, typer.Argument(help="the JSON file to write")],
+    home: HomeOption = None,
+    actor: ActorOption = None,
+) -> None:
+    """Write the next trust list as JSON, to be edited and proposed: `gba govern propose`.
+
+    It says what the one in force says, under the next version; nothing is signed yet.
+    """
+    del actor  # the list is public
+    now_ms = time.time_ns() // 1_000_000
+    last = _party(home).trust_envelopes(now_ms)[-1]
+    wire = trust_pb2.TrustList.FromString(last.payload)
+    wire.version += 1
+    wire.previous_sha256 = hashlib.sha256(last.payload).digest()
+    wire.issued_at_ms = now_ms
+    text = json_format.MessageToJson(wire, always_print_fields_with_no_presence=True)
+    file.write_text(text + "\n", encoding="utf-8")
+    out.print(
+        f"version {wire.version} is in {file}; edit it, then "
+        f"`gba govern propose --trust-list {file}`",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def _party(home: Path | None) -> PartyHome:

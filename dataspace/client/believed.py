@@ -47,8 +47,8 @@ class Believed:
         with self._lock:
             if time.monotonic() >= self._fetched_at + LISTS_SECONDS:
                 with suppress(grpc.RpcError, DataspaceError):
-                    asked = RevocationRequest()
+                    asked = RevocationRequest(trust_version=self.at_hand().version)
                     fetched = self._stub().Revocations(asked, timeout=FETCH_SECONDS)
-                    self._in_force.take(fetched.lists)
+                    self._in_force.receive(fetched)
                 self._fetched_at = time.monotonic()
         return self.at_hand()

@@ -22,8 +22,10 @@ from dataspace.identity.envelopes import seal
 from dataspace.identity.freshness import make_freshness
 from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import TrustList
+from dataspace.in_force import InForce
 from dataspace.local_socket import ask_locally
 from dataspace.v1 import query_pb2
+from dataspace.v1.revocation_pb2 import RevocationLists
 
 
 class LocalNode:
@@ -32,7 +34,12 @@ class LocalNode:
     def __init__(self, operator: PartyHome) -> None:
         self._operator = operator
         self._run = operator.path.resolve().parent / "run"
-        self.trust: TrustList = operator.trust(now_ms())
+        self._in_force = InForce(operator)
+
+    @property
+    def trust(self) -> TrustList:
+        """The trust list with the revocation lists that the node handed on."""
+        return self._in_force.trust()
 
     def audit(self, request: Message, logs: Sequence[str]) -> tuple[LogAnswer, ...]:
         """As `Session.audit`; every log but the own node's is told to be away."""
@@ -48,6 +55,8 @@ class LocalNode:
         reply = ask_locally(self._run, {"do": "answer", "envelope": sent})
         if reply is None:
             raise Unavailable("the node does not run; see `gba space status`", code="node-absent")
+        lists = RevocationLists.FromString(base64.b64decode(reply["revocations"]))
+        self._in_force.receive(lists)
         answer = query_pb2.NodeAnswer.FromString(base64.b64decode(reply["answer"]))
         digest = hashlib.sha256(envelope.payload).digest()
         checked = check_answer(answer, region, digest, self.trust, now_ms())

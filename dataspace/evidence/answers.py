@@ -20,6 +20,7 @@ from dataspace.identity.trustlist import TrustList
 from dataspace.v1 import (
     agreement_pb2,
     audit_pb2,
+    charter_pb2,
     consent_pb2,
     emergency_pb2,
     evidence_pb2,
@@ -40,6 +41,8 @@ Body = (
     | existence_pb2.ExistenceTerms
     | existence_pb2.ExistenceAnswer
     | sealing_pb2.SealingKeyAnswer
+    | charter_pb2.GovernanceAnswer
+    | charter_pb2.CharterApplied
 )
 
 # What a node, or the broker for its own log, may sign as an answer, by payload type.
@@ -57,6 +60,8 @@ BODIES: Mapping[str, type[Body]] = {
         existence_pb2.ExistenceTerms,
         existence_pb2.ExistenceAnswer,
         sealing_pb2.SealingKeyAnswer,
+        charter_pb2.GovernanceAnswer,
+        charter_pb2.CharterApplied,
     )
 }
 

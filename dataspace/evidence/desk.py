@@ -63,12 +63,13 @@ class RequestKind:
     """One kind of request. Entries are named after it: `audit` gives `audit.read`, `audit.refused`.
 
     `answer(opened, now_ms)` decides and makes the answer, or raises. Every message of the kind
-    has `signer` and `freshness`.
+    has `signer` and `freshness`, and a payload of at most `max_bytes`.
     """
 
     name: str
     message_class: type[Message]
     answer: Callable[[Opened[Any], int], Made]
+    max_bytes: int = MAX_REQUEST_BYTES
 
     @property
     def payload_type(self) -> str:
@@ -77,11 +78,16 @@ class RequestKind:
 
 
 def open_asked(
-    envelope: Envelope, message_class: type[Message], trust: TrustList, now_ms: int, audience: str
+    envelope: Envelope,
+    message_class: type[Message],
+    trust: TrustList,
+    now_ms: int,
+    audience: str,
+    max_bytes: int = MAX_REQUEST_BYTES,
 ) -> Opened[Any]:
     """A verified, fresh request of a person for `audience`. Replay is the caller's to check."""
     at = datetime.fromtimestamp(now_ms / 1000, UTC)
-    opened = open_envelope(envelope, message_class, trust, at, max_payload_bytes=MAX_REQUEST_BYTES)
+    opened = open_envelope(envelope, message_class, trust, at, max_payload_bytes=max_bytes)
     if opened.signer.uri.role not in PEOPLE_ROLES:
         raise Refused(
             f"a {opened.signer.uri.role} does not ask; sign as a person or service of a member",
@@ -143,7 +149,9 @@ class Desk:
         context: dict[str, object],
     ) -> Made:
         moment = self.now_ms()
-        opened = open_asked(envelope, kind.message_class, self.trust(), moment, self.owner)
+        opened = open_asked(
+            envelope, kind.message_class, self.trust(), moment, self.owner, kind.max_bytes
+        )
         uri = opened.signer.uri
         fields |= {"actor_region": uri.region, "actor_role": uri.role}
         context["actor"] = str(uri)

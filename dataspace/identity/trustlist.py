@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from dataspace.errors import Malformed, Unverified
-from dataspace.identity.algorithms import sign, verify
-from dataspace.identity.dsse import pae, payload_type_of
+from dataspace.identity.dsse import payload_type_of
+from dataspace.identity.quorum import cosign as cosign_trust_list
+from dataspace.identity.quorum import is_quorum, signing_regions
 from dataspace.identity.trusted import (
-    QUORUM,
     TrustedBrokerValue,
     TrustedLogValue,
     TrustedRegionValue,
@@ -33,7 +33,7 @@ from dataspace.identity.trusted import (
     trust_list_of,
 )
 from dataspace.v1 import trust_pb2
-from dataspace.v1.envelope_pb2 import Envelope, Signature
+from dataspace.v1.envelope_pb2 import Envelope
 
 __all__ = [
     "TrustKeyValue",
@@ -49,8 +49,6 @@ __all__ = [
     "seal_trust_list",
 ]
 
-MAX_SIGNATURES = 16
-
 
 def seal_trust_list(
     wire: trust_pb2.TrustList, keys: Sequence[tuple[str, PrivateKeyTypes]]
@@ -62,18 +60,6 @@ def seal_trust_list(
     for keyid, private_key in keys:
         envelope = cosign_trust_list(envelope, keyid, private_key)
     return envelope
-
-
-def cosign_trust_list(envelope: Envelope, keyid: str, private_key: PrivateKeyTypes) -> Envelope:
-    """The same list with one signature more, so that each region signs at home."""
-    signature = Signature(
-        sig=sign(private_key, pae(envelope.payload_type, envelope.payload)), keyid=keyid
-    )
-    return Envelope(
-        payload_type=envelope.payload_type,
-        payload=envelope.payload,
-        signatures=[*envelope.signatures, signature],
-    )
 
 
 def accept_first(envelope: Envelope, pinned_sha256: bytes, now_ms: int) -> TrustList:
@@ -113,7 +99,7 @@ def _first(envelope: Envelope, pinned_sha256: bytes) -> TrustList:
     first = read_unverified(envelope)
     if first.version != 1:
         raise _unverified("gap", "start from version 1 of the trust list, and hand over the rest")
-    _check_quorum(first, _signing_regions(first, envelope))
+    _check_quorum(first, signing_regions(first, envelope))
     return first
 
 
@@ -121,7 +107,7 @@ def _step(current: TrustList, envelope: Envelope) -> TrustList:
     """The version after `current`, expired or not."""
     following = read_unverified(envelope)
     _check_succession(current, following)  # first, so that a replayed list is called by its name
-    signers = _signing_regions(current, envelope)
+    signers = signing_regions(current, envelope)
     _check_quorum(current, signers)
     for region in current.regions:
         if region not in signers and _own(current, region) != _own(following, region):
@@ -134,40 +120,8 @@ def _step(current: TrustList, envelope: Envelope) -> TrustList:
     return following
 
 
-def _signing_regions(authority: TrustList, envelope: Envelope) -> frozenset[str]:
-    """The regions of `authority` whose trust keys signed. Suspended ones are among them."""
-    _check_signatures_form(envelope)
-    owners = {
-        key.keyid: (name, key)
-        for name, region in authority.regions.items()
-        for key in region.trust_keys
-    }
-    covered = pae(envelope.payload_type, envelope.payload)
-    signers = set()
-    for signature in envelope.signatures:
-        if signature.keyid in owners:
-            name, key = owners[signature.keyid]
-            verify(key.public_key, signature.sig, covered)
-            signers.add(name)
-    return frozenset(signers)
-
-
-def _check_signatures_form(envelope: Envelope) -> None:
-    keyids = [signature.keyid for signature in envelope.signatures]
-    if (
-        not 0 < len(keyids) <= MAX_SIGNATURES
-        or len(set(keyids)) != len(keyids)
-        or any(signature.chain or not signature.keyid for signature in envelope.signatures)
-    ):
-        raise Malformed(
-            "a trust list is signed by bare keys, each once and named by its id",
-            code="bad-envelope",
-        )
-
-
 def _check_quorum(authority: TrustList, signers: frozenset[str]) -> None:
-    # INVARIANT: a suspended region counts for nothing but consent to changes of its own.
-    if sum(not authority.is_suspended(region) for region in signers) < QUORUM:
+    if not is_quorum(authority, signers):
         raise _unverified(
             "quorum", "two regions must sign a trust list; ask another region for its signature"
         )

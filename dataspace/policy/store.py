@@ -1,20 +1,23 @@
-"""The policy folder on disk, and the set in force. The only module here that reads files.
+"""The policy folder on disk, and the set in force. The only module here that touches files.
 
 A reload swaps a whole valid set in or changes nothing: a bad file keeps the old set in force and
-is reported to whoever listens. Writes nothing, logs nothing.
+is reported to whoever listens. Under a charter the shared files are the charter's: another copy
+in the folder is refused, and a new charter writes its own. Logs nothing.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from dataspace.audit.durable import sync_directory, write_synced
 from dataspace.errors import DataspaceError, Unavailable
+from dataspace.policy.charter import Charter, load_governed, with_shared
 from dataspace.policy.faults import PolicyFault
 from dataspace.policy.rules import PolicySet, load
 from dataspace.policy.tables import DecisionTable, parse_table
@@ -31,6 +34,7 @@ class InForce:
 
     policies: PolicySet
     error: DataspaceError | None = None
+    charter: Charter | None = None
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
@@ -76,17 +80,21 @@ class PolicyStore:
     """The set in force over a folder that may change. Safe to share between threads.
 
     `current` looks at the folder at most once in `poll_seconds`. Raises on a bad folder when
-    made: without a first valid set nothing can be decided.
+    made: without a first valid set nothing can be decided. `charter` is the one in force, if the
+    space has charters; see `follow_charters` for what is to be done before.
     """
 
-    def __init__(self, folder: Path, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self, folder: Path, poll_seconds: float = POLL_SECONDS, charter: Charter | None = None
+    ) -> None:
         self._folder = folder
+        self._charter = charter
         self._poll_seconds = poll_seconds
         self._looked = time.monotonic()
         self._listener: Listener | None = None
         self._lock = threading.Lock()
         self._seen, policies = self._read()
-        self._in_force = InForce(policies)
+        self._in_force = InForce(policies, charter=charter)
 
     @property
     def error(self) -> DataspaceError | None:
@@ -125,8 +133,33 @@ class PolicyStore:
                 self._fail(error)
             return self._in_force
 
+    def try_charter(self, charter: Charter) -> PolicySet:
+        """The set that a charter would make with the region's own files as they are now.
+
+        Raises what `load_governed` and `read_files` raise.
+        """
+        return load_governed(with_shared(read_files(self._folder), charter), charter)
+
+    def take_charter(self, charter: Charter, keep: Callable[[PolicySet], None]) -> PolicySet:
+        """Decide by another charter from now on, all of it or not at all.
+
+        `keep` records and keeps the charter, durably; where it raises, nothing has changed.
+        Raises what `try_charter` raises.
+        """
+        with self._lock:
+            policies = self.try_charter(charter)
+            keep(policies)
+            try:
+                write_shared(self._folder, charter)
+            except OSError as error:
+                raise _unreadable(self._folder) from error
+            self._charter = charter
+            self._seen = ()  # own files may have changed meanwhile
+            self._take(policies)
+            return policies
+
     def _take(self, policies: PolicySet) -> None:
-        taken = InForce(policies)
+        taken = InForce(policies, charter=self._charter)
         if self._listener is not None and taken != self._in_force:
             # INVARIANT: a set is on record before anything is decided by it.
             self._listener(taken)
@@ -136,7 +169,8 @@ class PolicyStore:
     def _fail(self, error: DataspaceError) -> None:
         if isinstance(error, Unavailable):
             self._seen = ()  # look again next time
-        before, self._in_force = self._in_force, InForce(self._in_force.policies, error)
+        before = self._in_force
+        self._in_force = InForce(before.policies, error, before.charter)
         told = before.error is not None and before.error.message == error.message
         if self._listener is not None and not told:
             with suppress(DataspaceError):  # what cannot record answers nobody either
@@ -149,10 +183,42 @@ class PolicyStore:
                 before = _fingerprint(self._folder)
                 files = read_files(self._folder)
                 if _fingerprint(self._folder) == before:
-                    return before, load(files)
+                    return before, self._loaded(files)
             except OSError as error:
                 raise _unreadable(self._folder) from error
         raise Unavailable("the policy folder keeps changing; try again", code="policy-folder")
+
+    def _loaded(self, files: Mapping[str, bytes]) -> PolicySet:
+        return load(files) if self._charter is None else load_governed(files, self._charter)
+
+
+def follow_charters(folder: Path, charters: Sequence[Charter]) -> None:
+    """Bring shared files that an earlier charter wrote up to the last one.
+
+    For a start after a sudden end between keeping a charter and writing its files. A copy that no
+    charter ever had is left for the store to refuse. Raises `Unavailable`.
+    """
+    if not charters:
+        return
+    try:
+        files = read_files(folder)
+        known = {(name, content) for each in charters for name, content in each.files.items()}
+        if all(name not in files or (name, files[name]) in known for name in charters[-1].files):
+            write_shared(folder, charters[-1])
+    except OSError as error:
+        raise _unreadable(folder) from error
+
+
+def write_shared(folder: Path, charter: Charter) -> None:
+    """Put a charter's files into a policy folder, those that differ, each in one step."""
+    for name, content in charter.files.items():
+        path = folder / name
+        if path.is_file() and path.read_bytes() == content:
+            continue
+        draft = folder / f".{name}.new"
+        write_synced(draft, content)
+        draft.rename(path)
+    sync_directory(folder)
 
 
 @dataclass(frozen=True)

@@ -187,8 +187,8 @@ class Offer(_Closed):
         """RFC 8785 bytes: what an operator signs."""
         return rfc8785.dumps(self.model_dump(mode="json", by_alias=True))
 
-    def schema_digest(self) -> bytes:
-        """SHA-256 of the columns' shape: equal where regions may be combined."""
+    def shape_json(self) -> bytes:
+        """RFC 8785 bytes of the name and the columns' shape (type, role, levels, bounds)."""
         shape = {
             name: [
                 column.type.value,
@@ -198,7 +198,11 @@ class Offer(_Closed):
             ]
             for name, column in self.columns.items()
         }
-        return hashlib.sha256(rfc8785.dumps([self.product, shape])).digest()
+        return rfc8785.dumps([self.product, shape])
+
+    def schema_digest(self) -> bytes:
+        """SHA-256 of the columns' shape: equal where regions may be combined."""
+        return hashlib.sha256(self.shape_json()).digest()
 
 
 class Product(Offer):

@@ -148,18 +148,20 @@ class BrokerHello(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., challenge_sha256: _Optional[bytes] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("broker", "rejected", "mirrored_size", "revocations", "agreements")
+    __slots__ = ("broker", "rejected", "mirrored_size", "revocations", "agreements", "charters")
     BROKER_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     MIRRORED_SIZE_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     AGREEMENTS_FIELD_NUMBER: _ClassVar[int]
+    CHARTERS_FIELD_NUMBER: _ClassVar[int]
     broker: _envelope_pb2.Envelope
     rejected: _containers.RepeatedCompositeFieldContainer[_query_pb2.ErrorStatus]
     mirrored_size: int
     revocations: _revocation_pb2.RevocationLists
     agreements: _containers.RepeatedCompositeFieldContainer[_agreement_pb2.AgreementChain]
-    def __init__(self, broker: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[_query_pb2.ErrorStatus, _Mapping]]] = ..., mirrored_size: _Optional[int] = ..., revocations: _Optional[_Union[_revocation_pb2.RevocationLists, _Mapping]] = ..., agreements: _Optional[_Iterable[_Union[_agreement_pb2.AgreementChain, _Mapping]]] = ...) -> None: ...
+    charters: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    def __init__(self, broker: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[_query_pb2.ErrorStatus, _Mapping]]] = ..., mirrored_size: _Optional[int] = ..., revocations: _Optional[_Union[_revocation_pb2.RevocationLists, _Mapping]] = ..., agreements: _Optional[_Iterable[_Union[_agreement_pb2.AgreementChain, _Mapping]]] = ..., charters: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class Ask(_message.Message):
     __slots__ = ("request", "deadline_ms", "credit")

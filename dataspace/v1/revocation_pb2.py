@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from dataspace.v1 import envelope_pb2 as dataspace_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x61taspace/v1/revocation.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\"\xc2\x01\n\x0eRevocationList\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\r\n\x05space\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x04\x12\x14\n\x0cissued_at_ms\x18\x05 \x01(\x03\x12\x12\n\nnext_at_ms\x18\x06 \x01(\x03\x12\x31\n\x07revoked\x18\x07 \x03(\x0b\x32 .dataspace.v1.RevokedCertificate\"p\n\x12RevokedCertificate\x12\x0e\n\x06issuer\x18\x01 \x01(\x0c\x12\x0e\n\x06serial\x18\x02 \x01(\x0c\x12\x13\n\x0bspki_sha256\x18\x03 \x01(\x0c\x12\x15\n\rrevoked_at_ms\x18\x04 \x01(\x03\x12\x0e\n\x06reason\x18\x05 \x01(\t\"8\n\x0fRevocationLists\x12%\n\x05lists\x18\x01 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"\x13\n\x11RevocationRequestb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x61taspace/v1/revocation.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\"\xc2\x01\n\x0eRevocationList\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\r\n\x05space\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x04\x12\x14\n\x0cissued_at_ms\x18\x05 \x01(\x03\x12\x12\n\nnext_at_ms\x18\x06 \x01(\x03\x12\x31\n\x07revoked\x18\x07 \x03(\x0b\x32 .dataspace.v1.RevokedCertificate\"p\n\x12RevokedCertificate\x12\x0e\n\x06issuer\x18\x01 \x01(\x0c\x12\x0e\n\x06serial\x18\x02 \x01(\x0c\x12\x13\n\x0bspki_sha256\x18\x03 \x01(\x0c\x12\x15\n\rrevoked_at_ms\x18\x04 \x01(\x03\x12\x0e\n\x06reason\x18\x05 \x01(\t\"e\n\x0fRevocationLists\x12%\n\x05lists\x18\x01 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12+\n\x0btrust_lists\x18\x02 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"*\n\x11RevocationRequest\x12\x15\n\rtrust_version\x18\x01 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEDCERTIFICATE']._serialized_start=273
   _globals['_REVOKEDCERTIFICATE']._serialized_end=385
   _globals['_REVOCATIONLISTS']._serialized_start=387
-  _globals['_REVOCATIONLISTS']._serialized_end=443
-  _globals['_REVOCATIONREQUEST']._serialized_start=445
-  _globals['_REVOCATIONREQUEST']._serialized_end=464
+  _globals['_REVOCATIONLISTS']._serialized_end=488
+  _globals['_REVOCATIONREQUEST']._serialized_start=490
+  _globals['_REVOCATIONREQUEST']._serialized_end=532
 # @@protoc_insertion_point(module_scope)

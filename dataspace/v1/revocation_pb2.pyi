@@ -40,11 +40,15 @@ class RevokedCertificate(_message.Message):
     def __init__(self, issuer: _Optional[bytes] = ..., serial: _Optional[bytes] = ..., spki_sha256: _Optional[bytes] = ..., revoked_at_ms: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class RevocationLists(_message.Message):
-    __slots__ = ("lists",)
+    __slots__ = ("lists", "trust_lists")
     LISTS_FIELD_NUMBER: _ClassVar[int]
+    TRUST_LISTS_FIELD_NUMBER: _ClassVar[int]
     lists: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
-    def __init__(self, lists: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
+    trust_lists: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    def __init__(self, lists: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., trust_lists: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class RevocationRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("trust_version",)
+    TRUST_VERSION_FIELD_NUMBER: _ClassVar[int]
+    trust_version: int
+    def __init__(self, trust_version: _Optional[int] = ...) -> None: ...

@@ -117,7 +117,7 @@ class SignerService:
         try:
             while (frame := await stream.read()) is not grpc.aio.EOF:
                 if frame.WhichOneof("body") == "revocations":
-                    self.in_force.take(frame.revocations.lists)
+                    self.in_force.receive(frame.revocations)
                 elif frame.WhichOneof("body") == "ping":
                     await stream.write(broker_pb2.NodeFrame(pong=broker_pb2.Pong()))
         finally:

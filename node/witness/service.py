@@ -109,7 +109,7 @@ class WitnessService:
                 reply = broker_pb2.WitnessReply(status=status, body=body)
                 await stream.write(broker_pb2.NodeFrame(call=frame.call, witness_reply=reply))
             elif frame.WhichOneof("body") == "revocations":
-                self.in_force.take(frame.revocations.lists)
+                self.in_force.receive(frame.revocations)
             elif frame.WhichOneof("body") == "ping":
                 await stream.write(broker_pb2.NodeFrame(pong=broker_pb2.Pong()))
 

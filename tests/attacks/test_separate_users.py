@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dataspace.cli.supervising import SIGNERS
 from dataspace.processes import read_state
 from tests.attacks.forgery import COUNT, EVERYBODY
 from tests.federation.copies import still_copy
@@ -26,6 +27,7 @@ from tests.spaces import Space
 
 PROJECT = Path(__file__).parents[2]
 USERS = {party: 20_001 + number for number, party in enumerate((*EVERYBODY, "actors"))}
+PARTIES = (*SIGNERS, *EVERYBODY)  # a region's signer is in the region's directory, and its user
 READY = {"serving", "attached"}
 
 pytestmark = [
@@ -70,21 +72,24 @@ def _give(folder: Path, uid: int) -> None:
 def processes(space: Space) -> Iterator[dict[str, psutil.Process]]:
     started: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for party in EVERYBODY:
-            module = "broker" if party == "broker" else "node"
+        for party in PARTIES:
+            owner, _, service = party.partition("/")
+            module = f"node.{service}" if service else "broker" if party == "broker" else "node"
             home = space.home / party
+            (home / "run").mkdir(mode=0o700, exist_ok=True)
+            os.chown(home / "run", USERS[owner], USERS[owner])
             with (home / "run/log.jsonl").open("ab") as log:
                 started[party] = subprocess.Popen(
-                    [sys.executable, "-m", "tests.attacks.as_user", str(USERS[party]), module,
+                    [sys.executable, "-m", "tests.attacks.as_user", str(USERS[owner]), module,
                      str(home)],
                     cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
 
         def ready() -> bool:
-            stages = {party: read_state(space.home / party / "run") for party in EVERYBODY}
+            stages = {party: read_state(space.home / party / "run") for party in PARTIES}
             return all(state.get("stage") in READY for state in stages.values())
 
-        logs = [space.home / party / "run/log.jsonl" for party in EVERYBODY]
+        logs = [space.home / party / "run/log.jsonl" for party in PARTIES]
         try:
             await_true(ready, "", 20)
         except AssertionError:
@@ -101,7 +106,7 @@ def test_each_process_is_another_user_without_any_privilege(
     processes: dict[str, psutil.Process],
 ) -> None:
     for party, process in processes.items():
-        uid = USERS[party]
+        uid = USERS[party.partition("/")[0]]
         assert set(process.uids()) == set(process.gids()) == {uid}
         status = dict(
             line.split(":\t", 1)
@@ -139,7 +144,8 @@ def test_a_question_is_answered_though_nobody_reads_anothers_directory(
 def test_what_the_processes_wrote_is_theirs_alone(
     space: Space, processes: dict[str, psutil.Process]
 ) -> None:
-    for party in processes:
+    assert processes
+    for party in EVERYBODY:
         for path in (space.home / party).rglob("*"):
             if path.is_symlink() or path.is_socket() or path.name == "log.jsonl":
                 continue

@@ -47,15 +47,17 @@ CLINICIAN = "gba://macao/kiang-wu/clinician/clinician-1"
 REQUEST = "ab" * 32
 
 
-def plant(home: PartyHome, *records: tuple[str, dict[str, Any], dict[str, object]]) -> None:
-    """Entries in the log of a party that does not run."""
+def plant(
+    home: PartyHome, *records: tuple[str, dict[str, Any], dict[str, object]], at_ms: int = 0
+) -> None:
+    """Entries in the log of a party that does not run; of now, after what is there."""
     key = load_private_key(home.path / "keys/log.key")
     assert isinstance(key, Ed25519PrivateKey)
     origin = home.config.log_origin
     with LogStore.open(home.path / "log", origin, key) as log:
         recorder = Recorder(origin, log, BodyStore(home.folder("bodies")))
         for kind, fields, body in records:
-            recorder.record(kind, now_ms(), fields, body)  # after what is there
+            recorder.record(kind, at_ms or now_ms(), fields, body)
 
 
 def plant_accesses(home: PartyHome) -> None:
@@ -391,7 +393,7 @@ def test_what_one_log_has_and_the_other_denies_is_found(
             ("query.forwarded", {"request_sha256": REQUEST}, {}),
             ("query.released", said, {}),
         ]
-    plant(PartyHome(space.home / party), *planted)
+    plant(PartyHome(space.home / party), *planted, at_ms=now_ms() - 3_600_000)
     found = gba_in(space, "audit", "reconcile", "--format", "json")
     assert (found.code, found.error["code"]) == (6, "log-disagreement")
     (difference,) = found.json["differences"]

@@ -15,6 +15,7 @@ from dataspace.identity.names import REGIONS
 from tests.federation.copies import running_copy
 from tests.federation.processes import await_ready, await_true, stop
 from tests.spaces import Space, contents, run_gba
+from tests.unit.policy.samples import forbid
 
 SQL = "SELECT sex, count(distinct person) AS n FROM patients GROUP BY sex"
 JOINED = """SELECT p.sex, avg(o.value) AS mean FROM patients p
@@ -52,12 +53,13 @@ def test_an_answer_that_a_region_refuses_is_proved_with_its_refusal(
     space: Space, tmp_path: Path
 ) -> None:
     folder = space.home / "macao" / "policies"
-    rule = (folder / "space.cedar").read_text()
-    (folder / "space.cedar").write_text(rule.replace('Purpose::"HRESCH"', 'Purpose::"PATRQT"'))
+    rule = (folder / "macao.cedar").read_text()
+    closed = forbid("research-closed", 'context.purpose == Purpose::"HRESCH"')
+    (folder / "macao.cedar").write_text(f"{rule}\n{closed}")
     try:
         ran = space.query(SQL, extra=["--require", "any"])
     finally:
-        (folder / "space.cedar").write_text(rule)
+        (folder / "macao.cedar").write_text(rule)
     told = {node["region"]: node["status"] for node in ran.json["nodes"]}
     assert told["macao"] == "refused", told
     exported(space, "hongkong/researcher", ran.json["release"], tmp_path)
@@ -80,14 +82,14 @@ def test_a_region_that_was_away_is_in_the_evidence_by_the_brokers_word(
 def test_evidence_outlives_new_rules_and_new_data(space: Space, tmp_path: Path) -> None:
     release = space.query(SQL).json["release"]
     folder = space.home / "macao" / "policies"
-    rule = (folder / "space.cedar").read_text()
-    (folder / "space.cedar").write_text(rule + "\n// counsel looked at this\n")
+    rule = (folder / "macao.cedar").read_text()
+    (folder / "macao.cedar").write_text(rule + "\n// counsel looked at this\n")
     try:
         later = space.query(SQL).json["release"]
         exported(space, "hongkong/researcher", release, tmp_path)
         exported(space, "hongkong/researcher", later, tmp_path)
     finally:
-        (folder / "space.cedar").write_text(rule)
+        (folder / "macao.cedar").write_text(rule)
 
 
 @pytest.mark.parametrize("actor", ["hongkong/clinician", "macao/researcher", "macao/regulator"])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dataspace.cli.supervising import WITNESSES, start_party
+from dataspace.cli.supervising import SIGNERS, WITNESSES, start_party
 from dataspace.client import connect
 from dataspace.errors import DataspaceError, Unavailable
 from dataspace.exits import exit_code
@@ -116,7 +116,7 @@ def test_a_signal_ends_each_process_cleanly(space: Space, number: signal.Signals
     sockets = [Path((space.home / region / "run/admin.path").read_text()) for region in REGIONS]
     assert all(socket.is_socket() for socket in sockets)
     assert {oct(socket.stat().st_mode & 0o777) for socket in sockets} == {"0o600"}
-    for party in (*REGIONS, *WITNESSES, "broker"):
+    for party in (*REGIONS, *WITNESSES, *SIGNERS, "broker"):
         process = process_of(space, party)
         process.send_signal(number)
         await_true(partial(gone, process), f"{party} did not end")

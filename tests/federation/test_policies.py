@@ -65,7 +65,7 @@ def test_a_bad_file_changes_nothing_and_an_entry_names_file_line_and_rule(space:
 
 
 def test_a_new_set_acts_within_a_second_and_stands_in_the_log(space: Space) -> None:
-    file = space.home / "macao/policies/space.cedar"
+    file = space.home / "macao/policies/macao.cedar"
     good = file.read_text("utf-8")
     file.write_text(good + "\n" + forbid("closed-today", "true"), "utf-8")
     try:

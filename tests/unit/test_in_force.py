@@ -18,6 +18,7 @@ from dataspace.identity.trustlist import seal_trust_list
 from dataspace.in_force import InForce, lost_standing
 from dataspace.processes import now_ms
 from dataspace.v1 import trust_pb2
+from dataspace.v1.revocation_pb2 import RevocationLists
 from tests.revocations import fresh_lists
 
 
@@ -128,3 +129,29 @@ def test_only_a_lost_standing_ends_what_is_open() -> None:
     assert lost_standing(lambda: raising(stale)) is None
     assert lost_standing(lambda: raising(Unavailable("x", code="x"))) is None
     assert lost_standing(lambda: None) is None
+
+
+def test_a_trust_list_that_is_delivered_is_taken_kept_and_handed_on(space: Path) -> None:
+    giver, taker = InForce(PartyHome(space / "macao")), InForce(PartyHome(space / "hongkong"))
+    giver.take(fresh_lists(space, now_ms()))
+    assert giver.handed_on().trust_lists == []
+    _suspend(space, "guangzhou")
+    giver.look()
+    handed = giver.handed_on()
+    assert taker.receive(handed) == []
+    assert taker.receive(handed) == []
+    assert taker.trust().is_suspended("guangzhou")
+    assert set(numbers(taker)) >= {"hongkong", "macao"}
+    assert InForce(PartyHome(space / "hongkong")).trust().version == 2
+    assert giver.handed_on(2).trust_lists == []
+
+
+def test_a_trust_list_that_does_not_follow_is_never_written(space: Path) -> None:
+    """A file that does not follow would stop the party at its next start."""
+    taker = InForce(PartyHome(space / "hongkong"))
+    _suspend(space, "guangzhou", signers=("hongkong",))
+    forged = parse_envelope((space / "macao/trust/2.dsse").read_bytes())
+    problems = taker.receive(RevocationLists(trust_lists=[forged], lists=fresh_lists(space, 1)))
+    assert problems[0].code == "trust-list-quorum"
+    assert not (space / "hongkong/trust/2.dsse").exists()
+    assert InForce(PartyHome(space / "hongkong")).trust().version == 1
