@@ -17,7 +17,7 @@ from dataspace.policy.decisions import CitedRule, Decision, decide
 from dataspace.policy.requests import AccessRequest
 from dataspace.policy.standing import Ask, Noted
 from dataspace.policy.store import PolicyStore
-from dataspace.query.product import Product
+from dataspace.query.product import Offer, Product
 from node.catalogue import Catalogue
 
 ACTION = "existence"
@@ -42,6 +42,8 @@ class ExistenceGate:
     archive: Archive
     catalogue: Callable[[], Catalogue]
     agreements: Ask
+    # Raises where the charter in force does not let a product be offered as it is.
+    check_offered: Callable[[Offer], None]
 
     def decide(self, opened: Opened[Any], now_ms: int) -> Decided:
         """Raises `Denied` where a rule says no, over any product that people are known by."""
@@ -52,6 +54,8 @@ class ExistenceGate:
                 "this node knows nobody by a document; its products have no linkage",
                 code="existence-none",
             )
+        for product, _ in products:
+            self.check_offered(product)
         state = Noted(self.agreements)
         questions = [
             state(self._question(opened, product, columns, now_ms), now_ms)

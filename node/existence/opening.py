@@ -61,6 +61,7 @@ class ExistenceRoom:
                     gatekeeper.archive,
                     lambda: gatekeeper.catalogue,
                     gatekeeper.agreement_state,
+                    gatekeeper.check_offered,
                 ),
                 Tables(
                     EpochStore(home.path / "existence"),

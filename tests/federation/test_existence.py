@@ -69,8 +69,10 @@ def test_what_is_no_question_is_malformed(asked_space: Space, arguments: tuple[s
 
 
 def test_a_document_may_come_by_standard_input(asked_space: Space) -> None:
-    command = [sys.executable, "-m", "dataspace.cli.main", "crosscheck", "exists", "--document", "-",
-               "--home", str(asked_space.home), "--as", "macao/clinician"]  # fmt: skip
+    command = (
+        sys.executable, "-m", "dataspace.cli.main", "crosscheck", "exists", "--document", "-",
+        "--home", str(asked_space.home), "--as", "macao/clinician",
+    )  # fmt: skip
     done = subprocess.run(
         command, input=f"{written(patient_of('macao'))}\n", text=True, capture_output=True,
         timeout=60, check=False,
