@@ -200,6 +200,10 @@ class Node:
                 return await asyncio.to_thread(self._answer, str(request.get("envelope")))
             case "erase":
                 return await asyncio.to_thread(self._erase, request)
+            case "settle":
+                return await asyncio.to_thread(
+                    self.existence.existence.settle, str(request.get("member")), now_ms()
+                )
             case "publish":
                 return await self._publish(str(request.get("generation")), attachment)
         raise Malformed("there is no such thing to do", code="admin")

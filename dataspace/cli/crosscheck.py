@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
-from dataspace.cli.output import print_json, print_rows
+from dataspace.cli.output import out, print_json, print_rows
 from dataspace.cli.patient_files import check_file
 from dataspace.client.existence import Presence
-from dataspace.client.homes import actor_home
+from dataspace.client.homes import actor_home, region_home
 from dataspace.client.session import Session
-from dataspace.errors import Malformed
+from dataspace.errors import Malformed, Unavailable
 from dataspace.home import PartyHome
 from dataspace.identity.names import REGIONS
 from dataspace.linkage.documents import Document
+from dataspace.local_socket import ask_locally
 
 app = typer.Typer(help="cross-check a patient between regions", no_args_is_help=True)
 
@@ -63,6 +64,30 @@ def exists(
         check_file(party, file, to, purpose, regions, require, format_)
         return
     _check_one(party, _read(document), purpose, regions, require, format_)
+
+
+@app.command()
+@told
+def settle(
+    region: Annotated[str, typer.Argument(help="whose node counted")],
+    member: Annotated[str, typer.Argument(help="REGION/MEMBER; see the alarm's body")],
+    home: HomeOption = None,
+    actor: ActorOption = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """After an alarm `unresolved-checks` was looked into: count a member's checks from nothing.
+
+    By the region's operator, over the local socket of the node; on record as existence.settled.
+    """
+    del actor  # whoever may open the socket
+    party = region_home(home, region)
+    reply = ask_locally(party.path / "run", {"do": "settle", "member": member})
+    if reply is None:
+        raise Unavailable("the node does not run; see `gba space status`", code="node-absent")
+    if format_ is Format.JSON:
+        print_json({"region": region, "member": member, "settled": reply["settled"]})
+    else:
+        out.print(f"{region}: {reply['settled']} unresolved checks of {member} settled")
 
 
 def _read(document: str) -> Document:

@@ -6,6 +6,7 @@ comes of this. Whether somebody is known plays no part in what is decided, done 
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from dataspace.evidence.existence import (
     question_info,
     read_question,
 )
+from dataspace.evidence.recording import Recorder
 from dataspace.identity.envelopes import Opened
 from dataspace.linkage.oprf import evaluate_blinded
 from dataspace.linkage.points import UNIFORM_BYTES, scalar_from
@@ -33,6 +35,9 @@ from node.existence.epochs import Served
 from node.existence.limits import ExistenceLimits, member_of
 from node.sealing import NodeSealing
 
+SETTLED = "existence.settled"
+_MEMBER = re.compile(r"[a-z0-9-]{1,63}/[a-z0-9-]{1,63}", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Existence:
@@ -43,6 +48,7 @@ class Existence:
     tables: Tables
     limits: ExistenceLimits
     sealing: NodeSealing
+    recorder: Recorder
     check_witnessed: Callable[[], None]
 
     def kinds(self) -> tuple[RequestKind, ...]:
@@ -91,6 +97,13 @@ class Existence:
             answer_info(opened.payload_sha256, self.region),
         )
         return self._made(opened, decided, served, sealed, unresolved, now_ms)
+
+    def settle(self, member: str, now_ms: int) -> dict[str, int]:
+        """The operator has looked into a member's unresolved checks; recorded first."""
+        if not _MEMBER.fullmatch(member):
+            raise Malformed("name a member as REGION/MEMBER", code="member")
+        self.recorder.record(SETTLED, now_ms, {}, {"member": member})
+        return {"settled": self.limits.settle(member)}
 
     def _question(
         self, opened: Opened[Any], served: Served, reply: PublicSealingKey, now_ms: int

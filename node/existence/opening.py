@@ -72,6 +72,7 @@ class ExistenceRoom:
                 ),
                 ExistenceLimits(gatekeeper.ledger, limits),
                 sealing,
+                gatekeeper.recorder,
                 lambda: gatekeeper.check_witnessed(),  # noqa: PLW0108 - it is set when the node runs
             )
         )

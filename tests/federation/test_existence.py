@@ -148,6 +148,22 @@ def test_the_decisions_are_replayed_and_the_broker_names_nobody(asked_space: Spa
     assert seen.json["entries"]
 
 
+def test_an_operator_settles_what_was_looked_into(asked_space: Space) -> None:
+    assert exists(asked_space, "--document", UNKNOWN, "--region", "macao").code == 0
+
+    def settle(member: str) -> Ran:
+        return gba_in(asked_space, "crosscheck", "settle", "macao", member, "--format", "json")
+
+    assert settle("hongkong/hospital").json["settled"] >= 1
+    assert settle("hongkong/hospital").json["settled"] == 0
+    assert settle("hong kong").code == 3
+    seen = gba_in(
+        asked_space, "audit", "search", "--kind", "existence.settled", "--log", "macao",
+        "--as", "macao/regulator", "--format", "json",
+    )  # fmt: skip
+    assert len(seen.json["entries"]) == 2
+
+
 def _valid(number: str) -> bool:
     try:
         Document("hkid", number)

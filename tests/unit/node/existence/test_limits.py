@@ -100,3 +100,11 @@ def test_a_record_that_is_asked_for_resolves_one_check(ledger: Ledger) -> None:
     assert limits.resolved(BOB) == 2
     assert [limits.resolved(EVE), limits.resolved(EVE)] == [0, 0]
     assert limits.take(ANN, NOW) == 3
+
+
+def test_what_was_looked_into_counts_from_nothing(ledger: Ledger) -> None:
+    limits = ExistenceLimits(ledger, DailyLimits())
+    for each in (ANN, BOB, EVE):
+        limits.take(each, NOW)
+    assert [limits.settle("macao/hospital"), limits.settle("macao/nobody")] == [2, 0]
+    assert [limits.take(ANN, NOW), limits.take(EVE, NOW)] == [1, 2]
