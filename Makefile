@@ -51,6 +51,7 @@ bench: setup ## rates of rules, the log, evidence, search, queries and linkage, 
 	@$(BIN)/python -m tests.bench.febrl
 	@echo
 	@$(BIN)/python -m tests.bench.linkage
+	@$(BIN)/python -m tests.bench.existence
 
 check: setup ## format, lint, strict types, import contracts, generated code current
 	@$(BIN)/ruff format --check .

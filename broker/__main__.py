@@ -41,6 +41,7 @@ from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.agreeing import Registry, record_in_order
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
+from dataspace.evidence.existence import CHECK, TERMS
 from dataspace.evidence.governing import MAX_REQUEST_BYTES, Governor
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Recorder
@@ -60,6 +61,8 @@ from dataspace.v1.agreement_pb2 import AgreementStep
 from dataspace.v1.charter_pb2 import CharterApplication
 from dataspace.v1.consent_pb2 import ConsentRequest
 from dataspace.v1.emergency_pb2 import ReviewRequest
+from dataspace.v1.existence_pb2 import ExistenceRequest, ExistenceTermsRequest
+from dataspace.v1.sealing_pb2 import SealingKeyRequest
 
 _LOG = structlog.get_logger("broker")
 
@@ -217,6 +220,9 @@ async def serve(home: PartyHome) -> None:
             *agreements.kinds(),
             carried_kind("consent", ConsentRequest),
             carried_kind("review", ReviewRequest),
+            carried_kind(TERMS, ExistenceTermsRequest),
+            carried_kind(CHECK, ExistenceRequest),
+            carried_kind("sealing_key", SealingKeyRequest),
             carried_kind("charter", CharterApplication, MAX_REQUEST_BYTES),
             proposals.kind(),
         ),

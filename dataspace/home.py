@@ -70,6 +70,10 @@ class PartyConfig(BaseModel):
     waiting_queries: int = 64
     witness_grace_seconds: float = 4 * 3600.0  # what a log's owner goes on for uncosigned
     review_days: int = Field(default=7, ge=1)  # within which emergency access is reviewed
+    existence_days: float = Field(default=7.0, gt=0)  # how long an epoch of existence checks is
+    existence_per_actor: int = Field(default=100, ge=0)  # checks a day at this node
+    existence_per_member: int = Field(default=500, ge=0)
+    existence_per_space: int = Field(default=5000, ge=0)
     body_days: int = Field(default=3650, ge=0)  # how long bodies of entries are kept; 0: always
 
 

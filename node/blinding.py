@@ -37,15 +37,17 @@ _AHEAD = 2  # batches under way for each worker
 
 
 class _Worker:
-    """One process."""
+    """One process. `niceness` as Unix has it: from 0 on, the higher the later its turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "node.blinding_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # an interrupt in the terminal is the node's to handle
         )
+        if niceness:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, niceness)
 
     def ask(self, operation: int, scalar: bytes, batch: bytes) -> tuple[int, bytes]:
         """Raises `OSError` where the process is gone."""
@@ -70,15 +72,19 @@ class _Worker:
 
 
 class BlindingPool:
-    """Workers of one node. Safe between threads; `with` ends them."""
+    """Workers of one node. Safe between threads; `with` ends them.
 
-    def __init__(self, workers: int | None = None) -> None:
+    With a `niceness` they do what nobody waits for, and let queries go first.
+    """
+
+    def __init__(self, workers: int | None = None, niceness: int = 0) -> None:
         self.workers = workers or os.cpu_count() or 1
         self._idle: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
         for _ in range(self.workers):
             self._idle.put(None)  # started when first needed
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="blinding")
         self._closed = False
+        self._niceness = niceness
 
     def __enter__(self) -> BlindingPool:
         return self
@@ -155,7 +161,7 @@ class BlindingPool:
         worker = self._idle.get()
         kept: _Worker | None = None
         try:
-            worker = worker or _Worker()
+            worker = worker or _Worker(self._niceness)
             status, reply = worker.ask(operation, scalar, batch)
             kept = worker
         except OSError:

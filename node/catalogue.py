@@ -20,6 +20,7 @@ from dataspace.identity.envelopes import check_signer, open_envelope, parse_enve
 from dataspace.identity.revoked import REVOKED_RULE
 from dataspace.identity.trustlist import TrustList
 from dataspace.in_force import lost_standing
+from dataspace.linkage.documents import DOCUMENT_KINDS
 from dataspace.query.product import Product, catalogue_digest
 from dataspace.query.product_file import parse_product
 from dataspace.v1.catalogue_pb2 import ProductOffer
@@ -63,6 +64,17 @@ class Catalogue:
         return tuple(
             sorted(n for n, each in self.products.items() if each.product.subject_space in known)
         )
+
+    def by_documents(self) -> list[tuple[Product, dict[str, str]]]:
+        """The products by whose own columns people are known: document kind to column."""
+        found = []
+        for _, each in sorted(self.products.items()):
+            linkage = each.product.linkage
+            fields = linkage.fields if linkage is not None else {}
+            columns = {kind: fields[kind] for kind in DOCUMENT_KINDS if kind in fields}
+            if columns:
+                found.append((each.product, columns))
+        return found
 
     def without_revoked(self, trust: TrustList, now_ms: int) -> Catalogue:
         """The same without products whose operator has lost its standing since it signed."""

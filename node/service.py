@@ -33,9 +33,12 @@ from dataspace.v1 import audit_pb2
 from node import admin
 from node.attachment import Attachment
 from node.catalogue import open_catalogue
+from node.existence.opening import ExistenceRoom
 from node.gatekeeper import Gatekeeper, now_ms
 from node.governance import Governance
 from node.ledger import Ledger
+from node.sealing import NodeSealing
+from node.warehouse.documents import read_documents
 from node.warehouse.engine import Limits
 from node.warehouse.generations import Generation, Generations
 from node.witnessing import Witnessing
@@ -55,6 +58,7 @@ class Node:
     limits: Limits
     cosigned: CosignedStore
     governance: Governance
+    existence: ExistenceRoom
 
     @classmethod
     def open(cls, home: PartyHome) -> Node:
@@ -88,6 +92,10 @@ class Node:
             home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust, gatekeeper.policies
         )
         gatekeeper.agreement_state = governance.agreements.agreement_state
+        sealing = NodeSealing()
+        existence = ExistenceRoom.open(
+            home, gatekeeper, sealing, lambda: read_documents(gatekeeper.catalogue)
+        )
         gatekeeper.check_offered = governance.governor.check_offered
         room = RecordRoom.open(
             home,
@@ -98,9 +106,13 @@ class Node:
             others=(
                 keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),
                 *governance.kinds(),
+                sealing.kind(region),
+                *existence.existence.kinds(),
             ),
         )
-        return cls(home, in_force, gatekeeper, room, generations, limits, cosigned, governance)
+        return cls(
+            home, in_force, gatekeeper, room, generations, limits, cosigned, governance, existence
+        )
 
     async def run(self) -> None:
         """Serve until a signal."""
@@ -147,6 +159,7 @@ class Node:
         cosigning = asyncio.create_task(cosigner.run())
         sweeping = asyncio.create_task(self.room.keep_sweeping())
         watching = asyncio.create_task(watch.run())
+        keeping = asyncio.create_task(self.existence.keep())
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -160,6 +173,7 @@ class Node:
         cosigning.cancel()
         sweeping.cancel()
         watching.cancel()
+        keeping.cancel()
         await asyncio.to_thread(self.close)
         write_state(run_folder, stage="stopped")
 
@@ -186,6 +200,10 @@ class Node:
                 return await asyncio.to_thread(self._answer, str(request.get("envelope")))
             case "erase":
                 return await asyncio.to_thread(self._erase, request)
+            case "settle":
+                return await asyncio.to_thread(
+                    self.existence.existence.settle, str(request.get("member")), now_ms()
+                )
             case "publish":
                 return await self._publish(str(request.get("generation")), attachment)
         raise Malformed("there is no such thing to do", code="admin")

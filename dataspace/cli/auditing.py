@@ -25,8 +25,8 @@ from dataspace.client.auditing import (
 from dataspace.client.homes import actor_home
 from dataspace.client.session import Session
 from dataspace.errors import Malformed
-from dataspace.evidence.subjects import Document
 from dataspace.home import PartyHome
+from dataspace.linkage.documents import Document
 from dataspace.v1 import audit_pb2
 
 LogOption = Annotated[

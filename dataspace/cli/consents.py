@@ -13,8 +13,8 @@ from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.consenting import Shown, ask_consents
 from dataspace.client.homes import actor_home
 from dataspace.client.session import Session, now_ms
-from dataspace.evidence.subjects import Document
 from dataspace.home import PartyHome
+from dataspace.linkage.documents import Document
 from dataspace.policy.terms import ALL
 from dataspace.v1 import consent_pb2
 

@@ -13,6 +13,7 @@ from dataspace.cli import (
     audit,
     auditing,
     consents,
+    crosscheck,
     deciding,
     erasing,
     evidence,
@@ -60,6 +61,7 @@ app.add_typer(agreements.app, name="agreement")
 app.add_typer(consents.app, name="consent")
 audit.app.command("reviews")(reviews.reviews)
 audit.app.command("review")(reviews.review)
+app.add_typer(crosscheck.app, name="crosscheck")
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)

@@ -17,8 +17,8 @@ from dataspace.client.auditing import accesses_of, audit_body
 from dataspace.client.homes import actor_home
 from dataspace.client.session import Session
 from dataspace.evidence.patient_words import RegionAccesses, tell
-from dataspace.evidence.subjects import Document
 from dataspace.identity.names import REGIONS
+from dataspace.linkage.documents import Document
 from dataspace.v1 import audit_pb2
 
 

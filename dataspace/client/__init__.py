@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dataspace.client.existence import Presence
 from dataspace.client.homes import actor_home
 from dataspace.client.release import Release
 from dataspace.client.session import Session
 
-__all__ = ["Release", "Session", "connect"]
+__all__ = ["Presence", "Release", "Session", "connect"]
 
 
 def connect(home: str | Path | None = None, actor: str | None = None) -> Session:

@@ -24,9 +24,12 @@ from dataspace.client.asking import LogAnswer, check_answers
 from dataspace.client.believed import Believed
 from dataspace.client.columns import column_types
 from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
+from dataspace.client.existence import ExistenceChecks, Presence
 from dataspace.client.explanations import NodeExplanation, read_explanations
+from dataspace.client.failures import failure_of
 from dataspace.client.release import NodeStatus, Release
-from dataspace.errors import KINDS, DataspaceError, Refused, Unavailable, Unverified
+from dataspace.client.sealing_keys import KnownKeys
+from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
 from dataspace.evidence.cosigned import check_cosigned, receipts_of
 from dataspace.evidence.offers import RegionOffer, open_offer, regions_asked
@@ -36,7 +39,9 @@ from dataspace.evidence.releases import CheckedRelease, check_release
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import MAX_LIFE_MS, make_freshness
+from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import TrustList
+from dataspace.linkage.documents import Document
 from dataspace.query.bind import bind_query
 from dataspace.query.parse import parse_query
 from dataspace.query.tree import Query
@@ -71,6 +76,10 @@ class Session:
         self._channel: grpc.Channel | None = None
         self._catalogue: Catalogue | None = None
         self._believed = Believed(home, self._stub)
+        self.sealing_keys = KnownKeys(self.audit, now_ms)
+        self._existence = ExistenceChecks(
+            self.audit, self.sealing_keys, lambda: self.trust, home.identity.uri, now_ms
+        )
 
     @property
     def trust(self) -> TrustList:
@@ -220,6 +229,18 @@ class Session:
         digest = hashlib.sha256(envelope.payload).digest()
         return check_answers(answers, logs, digest, self.trust, now_ms())
 
+    def exists(
+        self, document: str | Document, *, purpose: str, regions: Sequence[str] = REGIONS
+    ) -> Presence:
+        """Whether a patient is known at each region: `hkid:A123456(3)`. No region learns whom.
+
+        A region that does not permit it or is away is in the answer with its reason. Raises
+        `Malformed` for what is no document, the broker's own refusal, and `Unverified` where an
+        answer does not hold.
+        """
+        asked = Document.parse(document) if isinstance(document, str) else document
+        return self._existence.check(asked, purpose, regions)
+
     def evidence(self, release_id: str, *, seconds: float = WAIT_SECONDS) -> bytes:
         """The evidence file of a release, verified; waits so long for cosignatures.
 
@@ -299,7 +320,7 @@ class Session:
             raise self._failed(error) from None
 
     def _failed(self, error: Any) -> DataspaceError:
-        known = _from_rpc(error)
+        known = failure_of(error)
         if known.code == "broker-unreachable":
             # Dial anew next time, the pin looked at again: a channel that lost its broker waits
             # long before it tries, and trusts the one certificate that it began with.
@@ -331,26 +352,6 @@ def _cosigned(
     finally:
         timer.cancel()
     return None
-
-
-def _from_rpc(error: Any) -> DataspaceError:
-    """The error behind a gRPC status; the trailing metadata carries its codes."""
-    trailing: dict[str, Any] = dict(error.trailing_metadata() or ())
-    kind = KINDS.get(str(trailing.get("gba-error", "")))
-    details = str(error.details() or "")
-    if kind is not None:
-        basis = trailing.get("gba-basis-bin", b"")
-        return kind(
-            details,
-            code=str(trailing.get("gba-code", "")),
-            rule=str(trailing.get("gba-rule", "")),
-            basis=basis.decode() if isinstance(basis, bytes) else str(basis),
-        )
-    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return Unavailable("no answer before the deadline; ask again", code="deadline")
-    return Unavailable(
-        "the broker cannot be reached; see `gba space status`", code="broker-unreachable"
-    )
 
 
 def _region_named(envelope: Envelope) -> str:

@@ -24,7 +24,9 @@ from dataspace.v1 import (
     consent_pb2,
     emergency_pb2,
     evidence_pb2,
+    existence_pb2,
     query_pb2,
+    sealing_pb2,
 )
 
 Body = (
@@ -36,6 +38,9 @@ Body = (
     | agreement_pb2.AgreementAnswer
     | consent_pb2.ConsentAnswer
     | emergency_pb2.ReviewAnswer
+    | existence_pb2.ExistenceTerms
+    | existence_pb2.ExistenceAnswer
+    | sealing_pb2.SealingKeyAnswer
     | charter_pb2.GovernanceAnswer
     | charter_pb2.CharterApplied
 )
@@ -52,6 +57,9 @@ BODIES: Mapping[str, type[Body]] = {
         agreement_pb2.AgreementAnswer,
         consent_pb2.ConsentAnswer,
         emergency_pb2.ReviewAnswer,
+        existence_pb2.ExistenceTerms,
+        existence_pb2.ExistenceAnswer,
+        sealing_pb2.SealingKeyAnswer,
         charter_pb2.GovernanceAnswer,
         charter_pb2.CharterApplied,
     )

@@ -18,8 +18,8 @@ from dataspace.audit.index_search import Search
 from dataspace.errors import DataspaceError, Malformed
 from dataspace.evidence.desk import Made, RequestKind
 from dataspace.evidence.looks import ACCESS_KINDS, SUBJECT_TAGS, Sight, metadata, sight_of
-from dataspace.evidence.subjects import Document
 from dataspace.identity.envelopes import Opened
+from dataspace.linkage.documents import Document
 from dataspace.v1 import audit_pb2
 
 MOST_ENTRIES: Final = 5_000
@@ -155,13 +155,13 @@ class Auditing:
         # INVARIANT: a document is read here and turned into its tag; nothing keeps it.
         if self.tag is None:
             raise Malformed(f"{self.owner} holds no records of people", code="no-subjects")
-        return self.tag(Document.of(kind, number))
+        return self.tag(Document(kind, number))
 
     def _accesses(
         self, asked: audit_pb2.AuditSubject, size: int, answer: audit_pb2.AuditAnswer
     ) -> list[str]:
         """Fills in who looked at a person's records; the person's tag, for the look's body."""
-        document = Document.of(asked.document_kind, asked.document_number)
+        document = Document(asked.document_kind, asked.document_number)
         tag = self._tag(asked.document_kind, asked.document_number)
         self.follower.wait_for(size, CATCH_UP_SECONDS)
         answer.accesses.SetInParent()

@@ -16,9 +16,9 @@ from dataspace.errors import Malformed, Refused
 from dataspace.evidence.agreeing import Record
 from dataspace.evidence.desk import Made, RequestKind
 from dataspace.evidence.looks import SUBJECT_TAGS
-from dataspace.evidence.subjects import Document
 from dataspace.identity.envelopes import Opened, SigningIdentity, seal
 from dataspace.identity.names import ActorUri
+from dataspace.linkage.documents import Document
 from dataspace.policy.consents import Consent, Scope, consent_state
 from dataspace.v1 import consent_pb2
 from dataspace.v1.envelope_pb2 import Envelope
@@ -105,7 +105,7 @@ class Consents:
         scope = scope_of(give.scope)
         if scope.expires_ms <= now_ms:
             raise Malformed("this consent would be over already; say a later day", code="consent")
-        tag = self.tag(Document.of(give.document_kind, give.document_number))
+        tag = self.tag(Document(give.document_kind, give.document_number))
         salt = self.salt(SALT_BYTES)
         # The request's digest covers 16 random bytes: it tells nobody what stands in it.
         consent = Consent(opened.payload_sha256.hex()[:32], tag, scope, now_ms)
@@ -142,7 +142,7 @@ class Consents:
             return [kept]
         if asked.document_kind or asked.document_number:
             return list(
-                self.store.of_tag(self.tag(Document.of(asked.document_kind, asked.document_number)))
+                self.store.of_tag(self.tag(Document(asked.document_kind, asked.document_number)))
             )
         return list(self.store.all())
 

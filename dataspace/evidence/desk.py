@@ -47,6 +47,17 @@ class Made:
     context: Mapping[str, object] = field(default_factory=dict)
 
 
+class Denied(Refused):
+    """A no of the rules, with what the entry and its body hold of the decision."""
+
+    def __init__(
+        self, error: Refused, fields: Mapping[str, FieldValue], context: Mapping[str, object]
+    ) -> None:
+        super().__init__(error.message, code=error.code, rule=error.rule, basis=error.basis)
+        self.fields = fields
+        self.context = context
+
+
 @dataclass(frozen=True)
 class RequestKind:
     """One kind of request. Entries are named after it: `audit` gives `audit.read`, `audit.refused`.
@@ -116,6 +127,10 @@ class Desk:
         context: dict[str, object] = {}
         try:
             made = self._made(kind, envelope, fields, context)
+        except Denied as error:
+            return self.refuse(
+                kind.name, error, {**fields, **error.fields}, {**context, **error.context}
+            )
         except DataspaceError as error:
             return self.refuse(kind.name, error, fields, context)
         except Exception:

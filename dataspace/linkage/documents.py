@@ -83,8 +83,18 @@ class Document:
             )
         return cls(kind.strip().lower(), number)
 
+    @property
+    def canonical(self) -> bytes:
+        """The one spelling: what is hashed, and what a table of documents is made of."""
+        return canonical(self.kind, self.number)
+
     def __repr__(self) -> str:
         return f"Document({self.kind}, …)"
+
+
+def canonical(kind: str, normal: str) -> bytes:
+    """The one spelling of a document whose number is in its normal form."""
+    return f"{kind}:{normal}".encode()
 
 
 def normal_number(kind: str, text: str) -> str | None:

@@ -10,21 +10,16 @@ import argparse
 import os
 import sys
 import time
-from statistics import quantiles
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dataspace.linkage.buckets import bucket_of, build_table, is_known
 from dataspace.linkage.keyed import Pads
-from dataspace.linkage.oprf import blind_input, derive_key, evaluate_blinded, finalize
-from dataspace.linkage.points import scalar_from
-from node.blinding import BlindingPool
 from node.warehouse.keyed import hmac_expression
 
-from .ring_processes import RingRun, bare, chunks_of, match_keys, run_ring
+from .ring_processes import RingRun, bare, match_keys, run_ring
 
 _CORES = os.cpu_count() or 1
 
@@ -36,8 +31,6 @@ def main() -> None:
     parser.add_argument("--three", type=int, default=30_000, help="a three-region ring")
     parser.add_argument("--psi", type=int, default=100_000, help="openmined-psi; 0 for none")
     parser.add_argument("--keyed", type=int, default=1_000_000)
-    parser.add_argument("--table", type=int, default=50_000, help="names in an epoch's table")
-    parser.add_argument("--lookups", type=int, default=200)
     chosen = parser.parse_args()
     print(f"{_CORES} processors; a region's subjects, one match key each")
     print("of bare: beside multiplying and hashing alone in the same run; by clock, by CPU time")
@@ -52,8 +45,6 @@ def main() -> None:
         _psi(chosen.psi, took.get(chosen.psi))
     if chosen.keyed:
         _keyed(chosen.keyed)
-    if chosen.table:
-        _existence(chosen.table, chosen.lookups)
 
 
 def _ring(regions: int, size: int) -> RingRun:
@@ -126,42 +117,6 @@ def _tags(subjects: pa.Table, pads: Pads) -> NDArray[np.uint64]:
         tags = relation.to_arrow_table()["tag"].combine_chunks()
     # 32 bytes each, one after the other; the first 64 bits are enough for a benchmark.
     return np.frombuffer(tags.buffers()[2], "<u8").reshape(-1, 4)[: len(tags), 0]
-
-
-def _existence(known: int, lookups: int) -> None:
-    key = derive_key(b"e" * 32, b"bench")
-    batches = chunks_of(match_keys(0, known), 32 * 4096)
-    began = time.perf_counter()
-    with BlindingPool() as pool:
-        pool.blind(b"", key.secret).result()
-        began = time.perf_counter()
-        outputs = b"".join(pool.evaluate_each(batches, key.secret, lambda: None))
-    evaluated = time.perf_counter() - began
-    table = build_table(outputs, b"f" * 32)
-    built = time.perf_counter() - began - evaluated
-    print(
-        f"existence: table of {known:,} in {evaluated:.2f} + {built:.2f} s, "
-        f"{table.buckets} buckets of {table.entries}"
-    )
-    node_ms, whole_ms = [], []
-    for number in range(lookups):
-        name = match_keys(number * 2 * known // lookups, 1)
-        scalar, nonce = (scalar_from(os.urandom(64)) for _ in range(2))
-        start = time.perf_counter()
-        blinded = blind_input(name, scalar)
-        asked = time.perf_counter()
-        element, proof = evaluate_blinded(key, blinded, nonce)
-        answered = time.perf_counter()
-        (output,) = finalize(key.public, [name], [scalar], element, proof)
-        at = time.perf_counter()
-        row = table.row(bucket_of(output, table.buckets))
-        node_ms.append(1000 * (answered - asked + time.perf_counter() - at))
-        if is_known(output, row, table.entries) != (number * 2 * known // lookups < known):
-            sys.exit("existence said something untrue")
-        whole_ms.append(1000 * (time.perf_counter() - start))
-    for name_, times in (("node", node_ms), ("both sides", whole_ms)):
-        cuts = quantiles(times, n=100)
-        print(f"existence, {name_:10}  p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms")
 
 
 if __name__ == "__main__":

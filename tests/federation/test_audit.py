@@ -26,11 +26,12 @@ from dataspace.client.homes import actor_home
 from dataspace.client.session import Session
 from dataspace.errors import Unverified
 from dataspace.evidence.recording import Recorder
-from dataspace.evidence.subjects import KEY_BYTES, Document, subject_tags
+from dataspace.evidence.subjects import KEY_BYTES, subject_tags
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import seal
 from dataspace.identity.freshness import make_freshness
 from dataspace.identity.keystore import load_or_make_secret, load_private_key
+from dataspace.linkage.documents import Document
 from dataspace.processes import now_ms
 from dataspace.record_room import SUBJECT_KEY
 from dataspace.v1 import audit_pb2

@@ -43,6 +43,7 @@ def test_the_rules_that_are_shipped_are_valid() -> None:
     rules = read_alarm_rules(RULES.read_bytes())
     assert {each.watch for each in rules} == {
         "refusals", "alike", "volume", "hours", "emergency", "clock", "disagreement",
+        "unresolved",
     }  # fmt: skip
 
 
@@ -175,3 +176,26 @@ def test_rules_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(Malformed) as caught:
         read_alarm_rules(text.encode())
     assert caught.value.code == "alarms"
+
+
+def test_checks_that_nobody_followed_up_raise_an_alarm_of_their_member() -> None:
+    story = Story(rule("unresolved", count=150, window_minutes=1440))
+    for number in range(1, 200):
+        # Slowly: one a day, by one or the other.
+        actor = ANN if number % 2 else BOB
+        body = {"actor": actor, "member": "macao/hospital", "unresolved": number}
+        entry = Indexed(number, number * 24 * HOUR, "existence.read", {}, None, body)
+        story.alarms += story.watcher.observe(entry)
+    first = story.alarms[0]
+    assert (first.actor, first.count) == ("macao/hospital", 150)
+    assert first.count <= 200
+    assert {each.actor for each in story.alarms} == {"macao/hospital"}
+
+
+def test_no_more_than_one_such_alarm_a_day() -> None:
+    story = Story(rule("unresolved", count=3, window_minutes=1440))
+    for number in range(1, 100):
+        body = {"actor": ANN, "member": "macao/hospital", "unresolved": number}
+        entry = Indexed(number, number * MINUTE, "existence.read", {}, None, body)
+        story.alarms += story.watcher.observe(entry)
+    assert len(story.alarms) == 1

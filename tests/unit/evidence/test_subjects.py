@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataspace.errors import Malformed
-from dataspace.evidence.subjects import Document, subject_tag, subject_tags
+from dataspace.evidence.subjects import subject_tag, subject_tags
+from dataspace.linkage.documents import Document
 from dataspace.synthetic.documents import bir, hkid, mtp
 
 KEY = bytes(range(32))
@@ -61,7 +62,7 @@ def test_numbers_that_the_synthetic_register_makes_are_taken() -> None:
     numbers += [("bir", str(each)) for each in bir(index, 7)]
     numbers += [("mtp", str(each)) for each in mtp(index, 7, index % 2 == 0)]
     for kind, number in numbers:
-        assert Document.of(kind, number)
+        assert Document(kind, number)
 
 
 @given(st.sampled_from(["hkid:G123456(A)", "ric:11010519491231002X"]), st.integers(0, 30))
@@ -71,4 +72,4 @@ def test_one_wrong_digit_is_found(text: str, place: int) -> None:
     at = digits[place % len(digits)]
     wrong = number[:at] + str((int(number[at]) + 1) % 10) + number[at + 1 :]
     with pytest.raises(Malformed):
-        Document.of(kind, wrong)
+        Document(kind, wrong)

@@ -15,10 +15,11 @@ import pytest
 from dataspace.audit.entries import commitment
 from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable
 from dataspace.evidence.consenting import Consents
-from dataspace.evidence.subjects import Document, subject_tag
+from dataspace.evidence.subjects import subject_tag
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import make_freshness
 from dataspace.identity.names import ActorUri
+from dataspace.linkage.documents import Document
 from dataspace.v1 import consent_pb2
 from node.consents import LedgerConsents
 from node.ledger import Ledger
