@@ -52,6 +52,7 @@ from dataspace.v1 import broker_pb2_grpc
 from dataspace.v1.agreement_pb2 import AgreementStep
 from dataspace.v1.consent_pb2 import ConsentRequest
 from dataspace.v1.emergency_pb2 import ReviewRequest
+from dataspace.v1.record_pb2 import RecordRequest
 from dataspace.v1.sealing_pb2 import SealingKeyRequest
 
 _LOG = structlog.get_logger("broker")
@@ -198,6 +199,7 @@ async def serve(home: PartyHome) -> None:
             carried_kind("consent", ConsentRequest),
             carried_kind("review", ReviewRequest),
             carried_kind("sealing_key", SealingKeyRequest),
+            carried_kind("record", RecordRequest),
         ),
         archive=federation.archive,
     )

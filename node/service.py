@@ -36,6 +36,9 @@ from node.catalogue import open_catalogue
 from node.gatekeeper import Gatekeeper, now_ms
 from node.governance import Governance
 from node.ledger import Ledger
+from node.patients import Patients
+from node.record_volumes import RecordVolumes
+from node.records import RecordGate
 from node.sealing import NodeSealing
 from node.warehouse.engine import Limits
 from node.warehouse.generations import Generation, Generations
@@ -88,6 +91,13 @@ class Node:
         governance = Governance.open(home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust)
         gatekeeper.agreement_state = governance.agreements.agreement_state
         sealing = NodeSealing()
+        records = RecordGate(
+            gatekeeper,
+            governance,
+            sealing,
+            RecordVolumes(gatekeeper.ledger),
+            Patients(governance.consents.store, governance.consents.tag),
+        )
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
@@ -98,6 +108,7 @@ class Node:
                 keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),
                 *governance.kinds(),
                 sealing.kind(region),
+                records.kind(),
             ),
         )
         return cls(home, in_force, gatekeeper, room, generations, limits, cosigned, governance)

@@ -24,6 +24,7 @@ from dataspace.v1 import (
     emergency_pb2,
     evidence_pb2,
     query_pb2,
+    record_pb2,
     sealing_pb2,
 )
 
@@ -37,6 +38,8 @@ Body = (
     | consent_pb2.ConsentAnswer
     | emergency_pb2.ReviewAnswer
     | sealing_pb2.SealingKeyAnswer
+    | record_pb2.RecordAnswer
+    | record_pb2.RecordReply
 )
 
 # What a node, or the broker for its own log, may sign as an answer, by payload type.
@@ -52,6 +55,8 @@ BODIES: Mapping[str, type[Body]] = {
         consent_pb2.ConsentAnswer,
         emergency_pb2.ReviewAnswer,
         sealing_pb2.SealingKeyAnswer,
+        record_pb2.RecordAnswer,
+        record_pb2.RecordReply,
     )
 }
 

@@ -29,6 +29,7 @@ _FORMS: Final = {
     "passport": re.compile(r"[A-Z0-9]{5,20}", re.ASCII),
     "other_id": re.compile(r"[A-Z0-9]{3,40}", re.ASCII),
 }
+KINDS: Final = tuple(_FORMS)
 _BETWEEN: Final = re.compile(r"[\s()/\-（）]")
 
 
