@@ -21,6 +21,7 @@ from dataspace.cli import (
     node,
     policies,
     reconciling,
+    records,
     redeciding,
     reviews,
     space,
@@ -58,6 +59,7 @@ app.add_typer(agreements.app, name="agreement")
 app.add_typer(consents.app, name="consent")
 audit.app.command("reviews")(reviews.reviews)
 audit.app.command("review")(reviews.review)
+app.add_typer(records.app, name="crosscheck")
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)
