@@ -39,7 +39,7 @@ def record(
         typer.Option("--document", help="KIND:NUMBER, again for another of the same patient; "
                      "- reads them from standard input, one a line"),
     ],
-    purpose: Annotated[str, typer.Option("--purpose", help="TREAT, or in an emergency ETREAT, BTG")],
+    purpose: Annotated[str, typer.Option("--purpose", help="TREAT; ETREAT or BTG in an emergency")],
     want: Annotated[str, typer.Option("--want", help="products, with commas")] = DEFAULT_WANT,
     consent: Annotated[
         list[str] | None, typer.Option("--consent", help="the consent's id; again for another")

@@ -48,7 +48,10 @@ class Judged:
     @property
     def refused(self) -> DataspaceError | None:
         """Why nothing may go; None where something may."""
-        return None if self.columns else refusal_of(self.decided[0].decision)
+        if self.columns:
+            return None
+        decision = self.decided[0].decision
+        return _withheld(self.product) if decision.allowed else refusal_of(decision)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,13 @@ def refusal_of(decision: Decision) -> Refused:
     """The error that a denial stands for."""
     first = decision.rules[0]
     return Refused(first.message_en, code="policy", rule=first.id, basis=first.basis)
+
+
+def _withheld(product: str) -> Refused:
+    return Refused(
+        f"every column of {product} is withheld by its owner", code="withheld",
+        rule="column-withheld", basis="product definition of the data owner",
+    )  # fmt: skip
 
 
 def _decide(asked: Question, offer: Offer, columns: Sequence[str]) -> Decided:
