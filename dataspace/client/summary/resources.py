@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from dataspace.client.summary.labels import value_label, value_labels
+from dataspace.client.summary.labels import value_label, value_labels, word
 
 Resource: TypeAlias = dict[str, Any]
 Row: TypeAlias = Mapping[str, Any]
@@ -160,7 +160,7 @@ def immunization(row: Row, stage: Stage) -> Resource | None:
     made = immunization_of(code, stage) | {"status": "completed"}
     given, dose = row.get("given_on"), row.get("dose")
     if isinstance(given, datetime.date):
-        del made["_occurrenceDateTime"]
+        del made["occurrenceString"], made["_occurrenceString"]
         made["occurrenceDateTime"] = given.isoformat()
     if isinstance(dose, int) and dose > 0:
         made["protocolApplied"] = [{"doseNumberPositiveInt": dose}]
@@ -175,7 +175,8 @@ def immunization_of(code: Resource, stage: Stage) -> Resource:
         "status": "not-done",
         "vaccineCode": code,
         "patient": {"reference": stage.patient},
-        "_occurrenceDateTime": absent("unknown"),
+        "occurrenceString": word("unknown", stage.language),
+        "_occurrenceString": absent("unknown"),
     }
 
 
