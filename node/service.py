@@ -143,11 +143,14 @@ class Node:
             self.governance.take,
         )
 
+        loop = asyncio.get_running_loop()
+
         def renew() -> None:
             self.gatekeeper.catalogue = self.gatekeeper.catalogue.without_revoked(
                 self.in_force.trust(), now_ms()
             )
             attachment.stop_revoked()
+            loop.run_in_executor(None, self.governance.take_late)
 
         self.in_force.watch(renew)
         looking = asyncio.create_task(self.in_force.keep_looking())
@@ -159,7 +162,6 @@ class Node:
         sweeping = asyncio.create_task(self.room.keep_sweeping())
         watching = asyncio.create_task(watch.run())
         stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         stopping = asyncio.create_task(stop.wait())

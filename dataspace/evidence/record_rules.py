@@ -77,7 +77,10 @@ def judge(asked: Question, offer: Offer) -> Judged:
         return Judged(offer.product, names if whole.decision.allowed else (), (), (whole,))
     each = {name: _decide(asked, offer, (name,)) for name in names}
     kept = tuple(name for name in names if each[name].decision.allowed)
-    together = _decide(asked, offer, kept) if kept else whole
+    if not kept:
+        # One column's own rule, not that of another on a negative list, which forbids them all.
+        return Judged(offer.product, (), (), tuple(each.values()))
+    together = _decide(asked, offer, kept)
     if not together.decision.allowed:
         return Judged(offer.product, (), (), (together,))
     out = {name: decided for name, decided in each.items() if name not in kept}

@@ -190,14 +190,14 @@ def record_case(folder: Path) -> Iterator[Case]:
     space = still_copy(folder)
     node = Node.open(PartyHome(space.home / REGION))
     node.in_force.take(fresh_lists(space.home, now_ms()))
-    node.governance.take(broker_pb2.Welcome(agreements=_agreements(space)))
+    node.governance.take(broker_pb2.Welcome(agreements=agreements_of(space)))
     try:
         yield Case(space, node)
     finally:
         node.close()
 
 
-def _agreements(space: Space) -> list[AgreementChain]:
+def agreements_of(space: Space) -> list[AgreementChain]:
     """What the broker keeps for this node, which takes it in when it attaches."""
     held = FileShelf(space.home / "broker" / FOLDER).all()
     return [
