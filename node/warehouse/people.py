@@ -6,6 +6,7 @@ may hold one; whether they do, each in its normal form, is decided here.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -93,7 +94,7 @@ def read_rows(
 def _lookup(product: Product, columns: Sequence[str], asked: str) -> str:
     source = product.source.strip().removesuffix(";")
     shown = ", ".join(f"{quoted(name)}::VARCHAR" for name in columns)
-    folded = f"upper(translate({quoted(asked)}::VARCHAR, '{_WIDE}{_BETWEEN}', '{_NARROW}'))"
+    folded = f"translate(upper({quoted(asked)}::VARCHAR), '{_WIDE}{_BETWEEN}', '{_NARROW}')"
     # SECURITY: the operator's own source and column names, as the loader takes them.
     return (
         f"SELECT DISTINCT {quoted(product.subject)}, {shown} FROM ({source}\n) "  # noqa: S608
@@ -117,7 +118,7 @@ def _documents(texts: Mapping[str, str | None]) -> set[Document]:
     for kind, text in texts.items():
         if text:
             try:
-                found.add(Document.of(kind, text))
+                found.add(Document.of(kind, unicodedata.normalize("NFKC", text)))
             except Malformed:
                 continue  # a clerk's slip names nobody
     return found
