@@ -19,7 +19,8 @@ from node.warehouse.engine import Engine
 from node.warehouse.text_files import quoted
 
 _MOST_ROWS = 64  # of one person; a document that more rows hold is nobody's
-_BETWEEN = " \t-/()（）　－／"
+_PLAIN_BETWEEN = " \t-/()"
+_WIDE_BETWEEN = "（）　－／"
 _WIDE = "０１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ"
 _NARROW = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST = 40
@@ -94,12 +95,22 @@ def read_rows(
 def _lookup(product: Product, columns: Sequence[str], asked: str) -> str:
     source = product.source.strip().removesuffix(";")
     shown = ", ".join(f"{quoted(name)}::VARCHAR" for name in columns)
-    folded = f"translate(upper({quoted(asked)}::VARCHAR), '{_WIDE}{_BETWEEN}', '{_NARROW}')"
+    folded = _folded(f"upper({quoted(asked)}::VARCHAR)")
     # SECURITY: the operator's own source and column names, as the loader takes them.
     return (
         f"SELECT DISTINCT {quoted(product.subject)}, {shown} FROM ({source}\n) "  # noqa: S608
         f"WHERE left({folded}, ?) IN (?, ?) LIMIT {_MOST_ROWS + 1:d}"
     )
+
+
+def _folded(text: str) -> str:
+    """SQL for a number without what stands between its signs, full-width signs narrowed."""
+    plain = text
+    for sign in _PLAIN_BETWEEN:
+        plain = f"replace({plain}, '{sign}', '')"
+    # A tenth of the time for the rows that need no more: nearly all.
+    wide = f"translate({text}, '{_WIDE}{_PLAIN_BETWEEN}{_WIDE_BETWEEN}', '{_NARROW}')"
+    return f"CASE WHEN strlen({text}) = length({text}) THEN {plain} ELSE {wide} END"
 
 
 def _forms(document: Document) -> list[object]:
