@@ -35,7 +35,7 @@ test-containers: setup ## four containers answer one query (needs a container en
 test-long: setup ## soak, kill loops, benchmarks
 	@$(BIN)/python -m pytest -m long
 
-bench: setup ## rates of the log, evidence, search, queries and linkage, on this machine
+bench: setup ## rates of rules, the log, evidence, search, queries and linkage, on this machine
 	@$(BIN)/python -m tests.bench.policy_rate
 	@echo
 	@$(BIN)/python -m tests.bench.append_rate
@@ -45,6 +45,10 @@ bench: setup ## rates of the log, evidence, search, queries and linkage, on this
 	@$(BIN)/python -m tests.bench.cosigning
 	@echo
 	@$(BIN)/python -m tests.bench.query_load --seconds 8
+	@echo
+	@$(BIN)/python -m tests.bench.match_keys
+	@echo
+	@$(BIN)/python -m tests.bench.febrl
 	@echo
 	@$(BIN)/python -m tests.bench.linkage
 	@$(BIN)/python -m tests.bench.existence

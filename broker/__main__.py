@@ -62,6 +62,7 @@ from dataspace.v1.charter_pb2 import CharterApplication
 from dataspace.v1.consent_pb2 import ConsentRequest
 from dataspace.v1.emergency_pb2 import ReviewRequest
 from dataspace.v1.existence_pb2 import ExistenceRequest, ExistenceTermsRequest
+from dataspace.v1.record_pb2 import RecordRequest
 from dataspace.v1.sealing_pb2 import SealingKeyRequest
 
 _LOG = structlog.get_logger("broker")
@@ -225,6 +226,7 @@ async def serve(home: PartyHome) -> None:
             carried_kind("sealing_key", SealingKeyRequest),
             carried_kind("charter", CharterApplication, MAX_REQUEST_BYTES),
             proposals.kind(),
+            carried_kind("record", RecordRequest),
         ),
         archive=federation.archive,
     )

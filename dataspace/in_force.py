@@ -10,6 +10,8 @@ and a lower number than the highest that was ever accepted is refused, restarts 
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -154,19 +156,19 @@ class InForce:
         )
         # A home on a read-only disk cannot remember; what it holds in memory counts on.
         with suppress(OSError):
-            folder = self._home.folder(FOLDER)
-            draft = folder / f"{region}.new"
-            write_synced(draft, envelope.SerializeToString())
-            draft.rename(folder / f"{region}.dsse")
-            sync_directory(folder)
+            _put(self._home.folder(FOLDER), region, envelope)
 
 
 def keep_trust_list(home: PartyHome, envelope: Envelope, version: int) -> None:
     """Put an accepted trust list into a party's directory, durably."""
-    folder = home.folder("trust")
-    draft = folder / f"{version}.new"
+    _put(home.folder("trust"), str(version), envelope)
+
+
+def _put(folder: Path, name: str, envelope: Envelope) -> None:
+    # Several processes may work from one home: each has a draft of its own.
+    draft = folder / f"{name}.{os.getpid()}-{threading.get_ident()}.new"
     write_synced(draft, envelope.SerializeToString())
-    draft.rename(folder / f"{version}.dsse")
+    draft.rename(folder / f"{name}.dsse")
     sync_directory(folder)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -19,11 +19,13 @@ from dataspace.evidence.subjects import KEY_BYTES, subject_tag
 from dataspace.governed import open_governor
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import load_or_make_secret
+from dataspace.identity.revoked import STALE_RULE
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import now_ms
 from dataspace.record_room import SUBJECT_KEY
 from dataspace.v1 import broker_pb2
+from dataspace.v1.agreement_pb2 import AgreementChain
 from node.agreements import LedgerShelf
 from node.consents import LedgerConsents
 from node.emergencies import LedgerEmergencies
@@ -40,6 +42,7 @@ class Governance:
     consents: Consents
     emergencies: Emergencies
     governor: Governor
+    _late: list[AgreementChain] = field(default_factory=list, repr=False)
 
     @classmethod
     def open(
@@ -78,10 +81,25 @@ class Governance:
 
     def take(self, welcome: broker_pb2.Welcome) -> None:
         """Take in what the broker kept while the node was away."""
-        for error in delivered(self.agreements, welcome.agreements, now_ms()):
-            _LOG.error("agreement.rejected", code=error.code)
+        self._late[:] = []
+        self._deliver(welcome.agreements)
         try:
             self.governor.take_chain(welcome.charters, now_ms())
         except DataspaceError as error:
             # The earlier charter stays in force; why is on record as an alarm.
             _LOG.error("charter.rejected", code=error.code)
+
+    def take_late(self) -> None:
+        """Take in what could not be verified before another region's revocation list had come.
+
+        Until then nobody of that region is answered, so that nothing is decided without it.
+        """
+        late, self._late[:] = list(self._late), []
+        self._deliver(late)
+
+    def _deliver(self, chains: Iterable[AgreementChain]) -> None:
+        for chain in chains:
+            for error in delivered(self.agreements, [chain], now_ms()):
+                if error.rule == STALE_RULE:
+                    self._late.append(chain)
+                _LOG.error("agreement.rejected", code=error.code)

@@ -37,6 +37,9 @@ from node.existence.opening import ExistenceRoom
 from node.gatekeeper import Gatekeeper, now_ms
 from node.governance import Governance
 from node.ledger import Ledger
+from node.patients import Patients
+from node.record_volumes import RecordVolumes
+from node.records import RecordGate
 from node.sealing import NodeSealing
 from node.warehouse.documents import read_documents
 from node.warehouse.engine import Limits
@@ -97,6 +100,14 @@ class Node:
             home, gatekeeper, sealing, lambda: read_documents(gatekeeper.catalogue)
         )
         gatekeeper.check_offered = governance.governor.check_offered
+        records = RecordGate(
+            gatekeeper,
+            governance,
+            sealing,
+            RecordVolumes(gatekeeper.ledger),
+            Patients(governance.consents.store, governance.consents.tag),
+            followed=existence.existence.limits.resolved,
+        )
         room = RecordRoom.open(
             home,
             gatekeeper.recorder,
@@ -108,6 +119,7 @@ class Node:
                 *governance.kinds(),
                 sealing.kind(region),
                 *existence.existence.kinds(),
+                records.kind(),
             ),
         )
         return cls(
@@ -144,11 +156,14 @@ class Node:
             self.governance.take,
         )
 
+        loop = asyncio.get_running_loop()
+
         def renew() -> None:
             self.gatekeeper.catalogue = self.gatekeeper.catalogue.without_revoked(
                 self.in_force.trust(), now_ms()
             )
             attachment.stop_revoked()
+            loop.run_in_executor(None, self.governance.take_late)
 
         self.in_force.watch(renew)
         looking = asyncio.create_task(self.in_force.keep_looking())
@@ -161,7 +176,6 @@ class Node:
         watching = asyncio.create_task(watch.run())
         keeping = asyncio.create_task(self.existence.keep())
         stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         stopping = asyncio.create_task(stop.wait())

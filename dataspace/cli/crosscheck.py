@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dataspace.cli import records
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.cli.patient_files import check_file
@@ -21,6 +22,7 @@ from dataspace.linkage.documents import Document
 from dataspace.local_socket import ask_locally
 
 app = typer.Typer(help="cross-check a patient between regions", no_args_is_help=True)
+app.command("record")(records.record)
 
 STANDARD_INPUT = "-"
 

@@ -8,9 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from dataspace.client.columns import arrow_table
+from dataspace.client.columns import arrow_table, column_types
 from dataspace.errors import Unavailable
+from dataspace.evidence.releases import CheckedRelease
 from dataspace.query.combine import Answer
+from dataspace.query.tree import Query
+from dataspace.v1 import query_pb2
+from dataspace.v1.envelope_pb2 import Envelope
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,24 @@ class Release:
             if self.answer.error_bounds is None
             else [dict(each) for each in self.answer.error_bounds],
         }
+
+
+def release_of(
+    query: Query,
+    checked: CheckedRelease,
+    bundle: query_pb2.ReleaseBundle,
+    envelope: Envelope,
+    cosigned: query_pb2.Cosigned | None,
+) -> Release:
+    """A release as a session hands it out, of what was checked."""
+    return Release(
+        id=checked.release_sha256.hex(),
+        answer=checked.answer,
+        nodes=tuple(
+            NodeStatus(node.region, node.status, node.reason) for node in checked.release.nodes
+        ),
+        provisional=cosigned is None,
+        request=envelope.SerializeToString(),
+        bundle=bundle.SerializeToString(),
+        types=column_types(query),
+    )

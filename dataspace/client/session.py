@@ -22,12 +22,12 @@ from google.protobuf.message import Message
 from dataspace.channels import pinned_channel
 from dataspace.client.asking import LogAnswer, check_answers
 from dataspace.client.believed import Believed
-from dataspace.client.columns import column_types
 from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
 from dataspace.client.existence import ExistenceChecks, Presence
 from dataspace.client.explanations import NodeExplanation, read_explanations
 from dataspace.client.failures import failure_of
-from dataspace.client.release import NodeStatus, Release
+from dataspace.client.records import PatientRecord, RecordAsking
+from dataspace.client.release import Release, release_of
 from dataspace.client.sealing_keys import KnownKeys
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
@@ -167,7 +167,7 @@ class Session:
         _require(checked, require)
         if cosigned is not None:
             check_cosigned(receipts_of(bundle), cosigned, self.trust)
-        release = _release(query, checked, bundle, envelope, cosigned)
+        release = release_of(query, checked, bundle, envelope, cosigned)
         return replace(release, prove=lambda: self.evidence(release.id))
 
     def explain(
@@ -212,15 +212,16 @@ class Session:
     def audit(
         self, request: Message, logs: Sequence[str], *, seconds: float = QUERY_SECONDS
     ) -> tuple[LogAnswer, ...]:
-        """Ask logs (regions and "broker"): signs `request`, whose freshness is set here.
+        """Ask logs (regions and "broker"): signs `request`, whose freshness is set here unless it
+        is set already.
 
         Returns one verified answer, or silence, for each log. Raises the broker's own refusal,
         and `Unverified` where anything does not hold.
         """
         asked = type(request)()
         asked.CopyFrom(request)
-        freshness = self._freshness([*logs, "broker"])
-        asked.MergeFrom(type(request)(freshness=freshness))
+        if not request.HasField("freshness"):
+            asked.MergeFrom(type(request)(freshness=self._freshness([*logs, "broker"])))
         envelope = seal(asked, self._home.identity)
         try:
             answers = self._stub().Audit(envelope, timeout=seconds)
@@ -240,6 +241,28 @@ class Session:
         """
         asked = Document.parse(document) if isinstance(document, str) else document
         return self._existence.check(asked, purpose, regions)
+
+    def record(
+        self,
+        documents: str | Sequence[str],
+        *,
+        want: Sequence[str],
+        purpose: str,
+        consents: Sequence[str] = (),
+        regions: Sequence[str] = REGIONS,
+        reason: str = "",
+    ) -> PatientRecord:
+        """One patient's record, asked of each region's node and readable by this session alone.
+
+        `documents` are written KIND:NUMBER, all of one patient; `want` names products,
+        `consents` those relied on, `reason` says why in an emergency (ETREAT, BTG). Regions that
+        refuse or are away are in the result. Raises `Malformed` and `Unverified`.
+        """
+        asking = RecordAsking(
+            self.audit, self.sealing_keys, self._freshness, self._home.uri,
+            lambda: self.trust, now_ms,
+        )  # fmt: skip
+        return asking.record(documents, want, purpose, consents, regions, reason)
 
     def evidence(self, release_id: str, *, seconds: float = WAIT_SECONDS) -> bytes:
         """The evidence file of a release, verified; waits so long for cosignatures.
@@ -375,24 +398,4 @@ def _require(checked: CheckedRelease, require: str) -> None:
         raise Unverified(f"{node.region}: {node.reason}", code="node-unverified")
     raise Unavailable(
         f"{node.region}: {node.reason}; ask again, or with --require any", code="node-unavailable"
-    )
-
-
-def _release(
-    query: Query,
-    checked: CheckedRelease,
-    bundle: query_pb2.ReleaseBundle,
-    envelope: Envelope,
-    cosigned: query_pb2.Cosigned | None,
-) -> Release:
-    return Release(
-        id=checked.release_sha256.hex(),
-        answer=checked.answer,
-        nodes=tuple(
-            NodeStatus(node.region, node.status, node.reason) for node in checked.release.nodes
-        ),
-        provisional=cosigned is None,
-        request=envelope.SerializeToString(),
-        bundle=bundle.SerializeToString(),
-        types=column_types(query),
     )

@@ -26,6 +26,7 @@ from dataspace.v1 import (
     evidence_pb2,
     existence_pb2,
     query_pb2,
+    record_pb2,
     sealing_pb2,
 )
 
@@ -43,6 +44,8 @@ Body = (
     | sealing_pb2.SealingKeyAnswer
     | charter_pb2.GovernanceAnswer
     | charter_pb2.CharterApplied
+    | record_pb2.RecordAnswer
+    | record_pb2.RecordReply
 )
 
 # What a node, or the broker for its own log, may sign as an answer, by payload type.
@@ -62,6 +65,8 @@ BODIES: Mapping[str, type[Body]] = {
         sealing_pb2.SealingKeyAnswer,
         charter_pb2.GovernanceAnswer,
         charter_pb2.CharterApplied,
+        record_pb2.RecordAnswer,
+        record_pb2.RecordReply,
     )
 }
 

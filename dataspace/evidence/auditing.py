@@ -165,23 +165,33 @@ class Auditing:
         tag = self._tag(asked.document_kind, asked.document_number)
         self.follower.wait_for(size, CATCH_UP_SECONDS)
         answer.accesses.SetInParent()
+        told: set[str] = set()
+        accesses: list[audit_pb2.AuditAccess] = []
         for kind in ACCESS_KINDS:
             terms = {SUBJECT_TAGS: tag, "kind": kind}
             found = self.follower.index.search(Search(size, _MOST_ACCESSES, terms))
-            answer.accesses.accesses.extend(map(self._access, found.indices))
+            for index in found.indices:
+                access, request = self._access(index)
+                # An emergency's use and its release are one access, told as the emergency.
+                if not request or request not in told:
+                    accesses.append(access)
+                told.add(request)
+        accesses.sort(key=lambda access: access.index)
+        answer.accesses.accesses.extend(accesses)
         for product in sorted(self.products(document)):
             terms = {"kind": "query.released", "product": product}
             released = self.follower.index.count(Search(size, 1, terms))
             answer.accesses.statistics.add(product=product, released=released)
         return [tag]
 
-    def _access(self, index: int) -> audit_pb2.AuditAccess:
+    def _access(self, index: int) -> tuple[audit_pb2.AuditAccess, str]:
+        """An access, and the digest of its request."""
         entry = Entry.from_bytes(self.log.read_entry(index))
         shown = metadata(index, entry)
         key = entry.fields.get(CONTEXT)
         body = read_body(self.bodies, key) if isinstance(key, str) else None
         actor = str((body or {}).get("actor", "")).removeprefix("gba://").split("/")
-        return audit_pb2.AuditAccess(
+        access = audit_pb2.AuditAccess(
             index=index,
             at_ms=entry.at_ms,
             kind=entry.kind,
@@ -191,6 +201,7 @@ class Auditing:
             purpose=shown.purpose,
             products=shown.products,
         )
+        return access, shown.request_sha256.hex()
 
 
 def _index(show: audit_pb2.AuditShow, size: int) -> int:

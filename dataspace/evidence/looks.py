@@ -25,7 +25,7 @@ OWN_REGION_BASIS: Final = (
 ON_BEHALF: Final = "patient-request"
 ON_BEHALF_BASIS: Final = "PIPL arts. 44 and 45; PDPO (Cap. 486) s. 18; Act 8/2005 art. 11"
 SUBJECT_TAGS: Final = "subject_tags"  # a body's list of tags of the people whom it is about
-ACCESS_KINDS: Final = ("record.released", "record.break_glass")
+ACCESS_KINDS: Final = ("record.break_glass", "record.released")
 
 
 @dataclass(frozen=True)

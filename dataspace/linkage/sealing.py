@@ -124,14 +124,14 @@ def bound_to(purpose: str, *parts: bytes) -> bytes:
     )
 
 
-def pad(plaintext: bytes) -> bytes:
-    """Fill up to a size class: 4 KiB, 8 KiB, and so on to 4 MiB, so that size says little.
+def pad(plaintext: bytes, least: int = _SMALLEST_CLASS) -> bytes:
+    """Fill up to a size class: `least`, twice that, and so on to 4 MiB, so that size says little.
 
         padded = length[4] ‖ plaintext ‖ zeros
 
-    Raises `Malformed` (`too-large`).
+    `least` is a power of two, 4 KiB unless given. Raises `Malformed` (`too-large`).
     """
-    size = _SMALLEST_CLASS
+    size = least
     while size < _LENGTH_BYTES + len(plaintext):
         size *= 2
     if size > _LARGEST_CLASS:
@@ -139,12 +139,12 @@ def pad(plaintext: bytes) -> bytes:
     return (len(plaintext).to_bytes(_LENGTH_BYTES, "big") + plaintext).ljust(size, b"\0")
 
 
-def unpad(padded: bytes) -> bytes:
-    """What was filled up. Raises `Unverified` (`padding`) for any other form of it."""
+def unpad(padded: bytes, least: int = _SMALLEST_CLASS) -> bytes:
+    """What `pad` filled up. Raises `Unverified` (`padding`) for any other form of it."""
     length = int.from_bytes(padded[:_LENGTH_BYTES], "big")
     plaintext = padded[_LENGTH_BYTES : _LENGTH_BYTES + length]
     # INVARIANT: one text has one padded form, so that the filling carries nothing.
-    if len(plaintext) != length or length > _LARGEST_CLASS or pad(plaintext) != padded:
+    if len(plaintext) != length or length > _LARGEST_CLASS or pad(plaintext, least) != padded:
         raise Unverified("what was sealed is not filled up as it should be", code="padding")
     return plaintext
 

@@ -23,6 +23,7 @@ from dataspace.in_force import InForce
 from dataspace.processes import now_ms, write_state
 from dataspace.v1 import broker_pb2
 from dataspace.v1.envelope_pb2 import Envelope
+from dataspace.v1.revocation_pb2 import RevocationLists
 from node.dialling import Dialler, Stream
 
 _LOG = structlog.get_logger("revocation")
@@ -63,7 +64,7 @@ class SignerService:
 
         def on_change(attached: bool, reason: str) -> None:
             _LOG.info("attached" if attached else "detached", reason=reason)
-            write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
+            write_state(run_folder, stage="waiting", reason=reason)
 
         dialler = Dialler(self.home, self.home.identity, self.in_force, on_change)
         stop = asyncio.Event()
@@ -112,16 +113,24 @@ class SignerService:
                 _LOG.error("list.not_signed", code=error.code)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _use(self, stream: Stream, _: broker_pb2.Welcome) -> None:
+    async def _use(self, stream: Stream, welcome: broker_pb2.Welcome) -> None:
+        self._tell_stage(welcome.revocations)
         sending = asyncio.create_task(self._send(stream))
         try:
             while (frame := await stream.read()) is not grpc.aio.EOF:
                 if frame.WhichOneof("body") == "revocations":
                     self.in_force.receive(frame.revocations)
+                    self._tell_stage(frame.revocations)
                 elif frame.WhichOneof("body") == "ping":
                     await stream.write(broker_pb2.NodeFrame(pong=broker_pb2.Pong()))
         finally:
             sending.cancel()
+
+    def _tell_stage(self, handed: RevocationLists) -> None:
+        """Attached is who sees the own latest list handed on: by then everybody has it."""
+        latest = self._latest.payload if self._latest is not None else None
+        if any(each.payload == latest for each in handed.lists):
+            write_state(self.home.folder("run"), stage="attached", reason="")
 
     async def _send(self, stream: Stream) -> None:
         """Hand over the latest list, and each that follows."""

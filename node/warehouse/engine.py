@@ -10,8 +10,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
@@ -122,6 +122,34 @@ class Engine:
         Raises `Unavailable` with code `query-timeout`, `query-cancelled`, `query-memory` or
         `engine-error`.
         """
+        with self._guarded(register, seconds, on_progress) as cursor:
+            rows = cursor.execute(rendered.sql, list(rendered.parameters)).fetchall()
+            labels = [
+                (each.state, cursor.execute(each.sql, list(each.parameters)).fetchall())
+                for each in rendered.labels
+            ]
+        found = _labels_by_cell(len(query.keys), labels)
+        return tuple(_raw_cell(query, rendered, row, found) for row in rows)
+
+    def rows(
+        self,
+        sql: str,
+        parameters: Sequence[object],
+        register: Callable[[Callable[[], None]], None],
+        seconds: float | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """Rows of our own statement over few people, which bounds them. Raises as `run` does."""
+        with self._guarded(register, seconds, lambda _: None) as cursor:
+            return cursor.execute(sql, list(parameters)).fetchall()
+
+    @contextmanager
+    def _guarded(
+        self,
+        register: Callable[[Callable[[], None]], None],
+        seconds: float | None,
+        on_progress: Callable[[float], None],
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that is interrupted in time, and whose errors leave as a code."""
         allowed = self._limits.seconds if seconds is None else min(seconds, self._limits.seconds)
         watch = _Watch(allowed, on_progress)
         register(watch.cancel)
@@ -129,11 +157,7 @@ class Engine:
         try:
             on_progress(0.0)
             watch.start(cursor)
-            rows = cursor.execute(rendered.sql, list(rendered.parameters)).fetchall()
-            labels = [
-                (each.state, cursor.execute(each.sql, list(each.parameters)).fetchall())
-                for each in rendered.labels
-            ]
+            yield cursor
         except duckdb.InterruptException:
             raise watch.reason() from None
         except duckdb.OutOfMemoryException:
@@ -148,8 +172,6 @@ class Engine:
         finally:
             watch.finish()
             self._give_back(cursor)
-        found = _labels_by_cell(len(query.keys), labels)
-        return tuple(_raw_cell(query, rendered, row, found) for row in rows)
 
     def batches(self, sql: str, rows: int) -> Iterator[list[tuple[Any, ...]]]:
         """All rows of a statement of the node's own, so many at a time; no caller's comes here.

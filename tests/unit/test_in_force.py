@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,14 @@ def test_a_trust_list_that_does_not_follow_is_never_written(space: Path) -> None
     assert problems[0].code == "trust-list-quorum"
     assert not (space / "hongkong/trust/2.dsse").exists()
     assert InForce(PartyHome(space / "hongkong")).trust().version == 1
+
+
+def test_a_home_that_several_use_at_once_never_shows_half_a_list(space: Path) -> None:
+    home = PartyHome(space / "macao")
+    lists = [fresh_lists(space, now_ms(), number) for number in range(1, 30)]
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(lambda: [InForce(home).take(each) for each in lists]) for _ in range(4)]
+        while not all(each.done() for each in done):
+            for file in (home.path / "revocations").glob("*.dsse"):
+                parse_envelope(file.read_bytes())
+        assert [each.exception() for each in done] == [None] * 4
