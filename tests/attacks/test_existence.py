@@ -85,7 +85,9 @@ def test_others_and_other_purposes_are_not_permitted_and_learn_no_epoch(
 
 
 def test_products_that_the_charter_does_not_let_be_offered_are_not_asked(world: World) -> None:
-    existence = world.nodes["hongkong"].existence.existence
+    node = world.nodes["hongkong"]
+    existence = node.existence.existence
+    assert existence.gate.check_offered == node.governance.governor.check_offered
 
     def check_offered(_offer: object) -> None:
         raise Refused("load it anew", code="charter", rule="charter", basis="b")
