@@ -95,11 +95,11 @@ class Node:
             home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust, gatekeeper.policies
         )
         gatekeeper.agreement_state = governance.agreements.agreement_state
+        gatekeeper.check_offered = governance.governor.check_offered
         sealing = NodeSealing()
         existence = ExistenceRoom.open(
             home, gatekeeper, sealing, lambda: read_documents(gatekeeper.catalogue)
         )
-        gatekeeper.check_offered = governance.governor.check_offered
         records = RecordGate(
             gatekeeper,
             governance,

@@ -235,9 +235,8 @@ class Session:
     ) -> Presence:
         """Whether a patient is known at each region: `hkid:A123456(3)`. No region learns whom.
 
-        A region that does not permit it or is away is in the answer with its reason. Raises
-        `Malformed` for what is no document, the broker's own refusal, and `Unverified` where an
-        answer does not hold.
+        Who does not permit it, or is away, is in the answer with the reason. Raises `Malformed`,
+        the broker's own refusal, and `Unverified`.
         """
         asked = Document.parse(document) if isinstance(document, str) else document
         return self._existence.check(asked, purpose, regions)

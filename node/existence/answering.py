@@ -36,7 +36,7 @@ from node.existence.limits import ExistenceLimits, member_of
 from node.sealing import NodeSealing
 
 SETTLED = "existence.settled"
-_MEMBER = re.compile(r"[a-z0-9-]{1,63}/[a-z0-9-]{1,63}", re.ASCII)
+_MEMBER = re.compile(r"[a-z]{1,64}/[a-z0-9_-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from dataspace.synthetic import generate_region
 from dataspace.v1 import audit_pb2, broker_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from node.existence.building import Tables
+from node.existence.epochs import Served
 from node.service import Node
 from tests.federation.copies import still_copy
 from tests.revocations import current_trust, fresh_lists
@@ -142,3 +143,16 @@ def existence_world(
     finally:
         for node in nodes.values():
             node.close()
+
+
+def check(checks: ExistenceChecks, document: Document, *regions: str) -> list[str]:
+    """What each region answers a clinician; Hong Kong where none is named."""
+    found = checks.check(document, "TREAT", regions or ("hongkong",))
+    return [each.answer for each in found.regions]
+
+
+def served(world: World, region: str = "hongkong") -> Served:
+    """What a node answers by."""
+    found = world.tables(region).served
+    assert found is not None
+    return found
