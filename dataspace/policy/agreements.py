@@ -163,9 +163,13 @@ def recall_step(envelope: bytes) -> Step:
 def read_agreement(
     steps: Sequence[Envelope], trust: TrustList, times_ms: Sequence[int]
 ) -> Agreement:
-    """Verify a whole chain from its bytes, each step as of the time at which it was received."""
+    """Verify a whole chain from its bytes, each step as of the time at which it was received.
+
+    Revocation lists are of now: whom they name is refused, but none was current then.
+    """
     if len(steps) != len(times_ms):
         raise _malformed("every step has a time at which it was received")
+    trust = trust.for_kept()
     return Agreement(
         tuple(read_step(each, trust, at) for each, at in zip(steps, times_ms, strict=True))
     )
