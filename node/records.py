@@ -143,6 +143,8 @@ class RecordGate:
         catalogue = self.gatekeeper.catalogue
         facts.fields |= {"purpose": ask.purpose, "products": list(ask.products)}
         products = [catalogue.find(name) for name in ask.products]
+        for product in products:
+            self.gatekeeper.check_offered(product)
         use = self._emergency(opened, ask, facts, at_ms)
         patient = self.patients.find(ask, catalogue, products)
         facts.context[SUBJECT_TAGS] = list(patient.tags)

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from dataspace.audit.store import LogStore
-from dataspace.errors import Unavailable, Unverified
+from dataspace.errors import Refused, Unavailable, Unverified
 from dataspace.evidence.record_asks import RecordAsk, ask_info, seal_ask
 from dataspace.evidence.redeciding import check_same, read_recorded
 from dataspace.evidence.sealing_keys import GONE
@@ -396,6 +396,13 @@ def test_what_cannot_be_recorded_is_not_released(case: Case) -> None:
     with patch.object(LogStore, "append", side_effect=full), pytest.raises(Unavailable):
         asking.record(hkid(patients()[0]), WANT, "TREAT", [consent], [REGION], "")
     assert "recordanswer" not in case.wire.back[-1].body.payload_type
+
+
+def test_a_product_that_the_charter_does_not_let_be_offered_gives_no_record(case: Case) -> None:
+    consent = case.consent(hkid(patients()[0]))
+    other = Refused("another schema than the charter's", code="charter-product", rule="charter")
+    with patch.object(_gate(case).gatekeeper, "check_offered", side_effect=other):
+        assert said(case.record(hkid(patients()[0]), consent)) == "charter"
 
 
 def test_people_are_counted_once_a_year_and_route(case: Case) -> None:
