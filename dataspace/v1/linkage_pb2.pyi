@@ -24,12 +24,18 @@ class RoundPlan(_message.Message):
     def __init__(self, request_sha256: _Optional[bytes] = ..., attempt: _Optional[int] = ..., tier: _Optional[str] = ..., regions: _Optional[_Iterable[str]] = ..., slots: _Optional[_Iterable[str]] = ..., chunk_tuples: _Optional[int] = ...) -> None: ...
 
 class RoundInvitation(_message.Message):
-    __slots__ = ("plan", "request")
+    __slots__ = ("plan", "request", "offers", "deadline_ms", "credit")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_FIELD_NUMBER: _ClassVar[int]
     plan: RoundPlan
     request: _envelope_pb2.Envelope
-    def __init__(self, plan: _Optional[_Union[RoundPlan, _Mapping]] = ..., request: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ...) -> None: ...
+    offers: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    deadline_ms: int
+    credit: int
+    def __init__(self, plan: _Optional[_Union[RoundPlan, _Mapping]] = ..., request: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., deadline_ms: _Optional[int] = ..., credit: _Optional[int] = ...) -> None: ...
 
 class SealingPublicKey(_message.Message):
     __slots__ = ("kind", "data")
@@ -118,6 +124,16 @@ class KeyContribution(_message.Message):
     to: str
     sealed: bytes
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., transcript: _Optional[bytes] = ..., to: _Optional[str] = ..., sealed: _Optional[bytes] = ...) -> None: ...
+
+class ChunksTaken(_message.Message):
+    __slots__ = ("stream", "hop", "chunks")
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    HOP_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    stream: str
+    hop: int
+    chunks: int
+    def __init__(self, stream: _Optional[str] = ..., hop: _Optional[int] = ..., chunks: _Optional[int] = ...) -> None: ...
 
 class OverlapCounts(_message.Message):
     __slots__ = ("transcript", "counts")
