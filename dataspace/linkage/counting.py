@@ -58,6 +58,36 @@ def union_counts(resolution: Resolution, codes: Sequence[Ints]) -> Counts:
     return _counted(cells[:, None])
 
 
+def outer_counts(resolution: Resolution, codes: Sequence[Ints]) -> Counts:
+    """Everybody, by codes, `ABSENT` where they have no row: each of their combinations once."""
+    people = np.arange(resolution.count, dtype=np.int64)
+    table = np.zeros((resolution.count, 0), np.int64)
+    for side, own in enumerate(codes):
+        theirs, cells = _distinct(resolution.people[side], own)
+        rows, found = matches(people, theirs)
+        alone = np.ones(len(people), np.bool_)
+        alone[rows] = False
+        missing = np.full(int(alone.sum()), ABSENT, np.int64)
+        table = np.concatenate([
+            np.column_stack([table[rows], cells[found]]),
+            np.column_stack([table[alone], missing]),
+        ])  # fmt: skip
+        people = np.concatenate([people[rows], people[alone]])
+    return _counted(table)
+
+
+def margin_counts(resolution: Resolution, codes: Sequence[Ints], sides: Sequence[int]) -> Counts:
+    """Who stands at all of `sides`, by their codes, wherever else they stand.
+
+    Sides that are not asked for are `ABSENT` in the result.
+    """
+    picked = Resolution(tuple(resolution.people[side] for side in sides), resolution.count, ())
+    counts = joint_counts(picked, [codes[side] for side in sides])
+    table = np.full((len(counts.codes), len(codes)), ABSENT, np.int64)
+    table[:, list(sides)] = counts.codes
+    return Counts(table, counts.people)
+
+
 def _distinct(people: Ints, codes: Ints) -> tuple[Ints, Ints]:
     pairs = np.unique(np.stack([people, codes], axis=1), axis=0)
     return pairs[:, 0], pairs[:, 1]
