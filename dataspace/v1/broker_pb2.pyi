@@ -209,7 +209,7 @@ class Chunk(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., last: _Optional[bool] = ...) -> None: ...
 
 class RoundFrame(_message.Message):
-    __slots__ = ("invitation", "join", "start", "hop", "blinded", "contribution", "taken", "counts")
+    __slots__ = ("invitation", "join", "start", "hop", "blinded", "contribution", "taken", "counts", "padding")
     INVITATION_FIELD_NUMBER: _ClassVar[int]
     JOIN_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
@@ -218,6 +218,7 @@ class RoundFrame(_message.Message):
     CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
     COUNTS_FIELD_NUMBER: _ClassVar[int]
+    PADDING_FIELD_NUMBER: _ClassVar[int]
     invitation: _linkage_pb2.RoundInvitation
     join: _envelope_pb2.Envelope
     start: _linkage_pb2.RoundStart
@@ -226,4 +227,5 @@ class RoundFrame(_message.Message):
     contribution: _envelope_pb2.Envelope
     taken: _linkage_pb2.ChunksTaken
     counts: _linkage_pb2.OverlapCounts
-    def __init__(self, invitation: _Optional[_Union[_linkage_pb2.RoundInvitation, _Mapping]] = ..., join: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., start: _Optional[_Union[_linkage_pb2.RoundStart, _Mapping]] = ..., hop: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., blinded: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., contribution: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., taken: _Optional[_Union[_linkage_pb2.ChunksTaken, _Mapping]] = ..., counts: _Optional[_Union[_linkage_pb2.OverlapCounts, _Mapping]] = ...) -> None: ...
+    padding: _envelope_pb2.Envelope
+    def __init__(self, invitation: _Optional[_Union[_linkage_pb2.RoundInvitation, _Mapping]] = ..., join: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., start: _Optional[_Union[_linkage_pb2.RoundStart, _Mapping]] = ..., hop: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., blinded: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., contribution: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., taken: _Optional[_Union[_linkage_pb2.ChunksTaken, _Mapping]] = ..., counts: _Optional[_Union[_linkage_pb2.OverlapCounts, _Mapping]] = ..., padding: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ...) -> None: ...
