@@ -1,4 +1,4 @@
-"""One side's subjects as tuples of points, cell by cell, ready for a round. Rim: uses workers.
+"""One side's subjects as tuples, cell by cell, ready for a round. Rim: uses workers.
 
 A subject is hashed once, wherever it stands: its tuple is the same in every cell, so that the
 broker takes it for one. Dummies fill cells up where the product pads its sizes.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from dataspace.linkage.tuples import (
     KEY_BYTES,
     Tuples,
     empty_slots,
+    expand_seed,
     fill,
     filling,
     keys_of,
@@ -26,8 +28,6 @@ from dataspace.linkage.tuples import (
 from node.blinding import BlindingPool
 
 Ints = npt.NDArray[np.int64]
-Check = Callable[[], None]
-Tell = Callable[[float], None]
 
 POINTS_AT_ONCE = 2048  # a tenth of a second for one core: so soon does a cancelled round end
 _SUBJECTS = b"subjects"
@@ -41,60 +41,80 @@ class Cell:
     code: bytes
     subjects: Ints
 
+    def dummies(self, unit: int) -> int:
+        """How many tuples fill it up to a multiple of `unit`."""
+        return padded_size(len(self.subjects), unit) - len(self.subjects)
+
+
+class Maker(Protocol):
+    """Makes what a tier's tuples hold: 32 bytes for a key, and 32 that match nothing."""
+
+    def of_keys(self, keys: bytes) -> bytes:
+        """For packed match keys, in order."""
+
+    def of_nothing(self, seed: bytes, place: bytes, count: int) -> bytes:
+        """So many, random, of a secret seed."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """The ring's: points of the group. `check` raises where the round is over, `tell` hears of
+    every so many points made."""
+
+    pool: BlindingPool
+    check: Callable[[], None]
+    tell: Callable[[int], None] = lambda _: None
+
+    def of_keys(self, keys: bytes) -> bytes:
+        """Hashed to the group."""
+        return self._all(self.pool.hash_each(_pieces(keys, KEY_BYTES), self.check))
+
+    def of_nothing(self, seed: bytes, place: bytes, count: int) -> bytes:
+        """Random points."""
+        uniform = filling(seed, place, count)
+        return self._all(self.pool.random_each(_pieces(uniform, UNIFORM_BYTES), self.check))
+
+    def _all(self, made: Iterator[bytes]) -> bytes:
+        parts = []
+        for each in made:
+            self.tell(len(each) // KEY_BYTES)
+            parts.append(each)
+        return b"".join(parts)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keyed tier's: match keys as they are, until the session has its key."""
+
+    def of_keys(self, keys: bytes) -> bytes:
+        """The same."""
+        return keys
+
+    def of_nothing(self, seed: bytes, place: bytes, count: int) -> bytes:
+        """Random bytes."""
+        return expand_seed(seed, b"keys " + place, count * KEY_BYTES)
+
 
 def make_batches(
-    known: Slots,
-    cells: Sequence[Cell],
-    unit: int,
-    seed: bytes,
-    pool: BlindingPool,
-    check: Check,
-    tell: Tell = lambda _: None,
+    known: Slots, cells: Sequence[Cell], unit: int, seed: bytes, maker: Maker
 ) -> list[Tuples]:
     """The batches of a round, shape (padded size, slots, 32) each.
 
-    `unit` is what sizes are padded to a multiple of; `seed` makes the random points; `check`
-    raises where the round is over; `tell` hears the share that is done.
+    `unit` is what sizes are padded to a multiple of.
     """
-    whole = _subjects(known, seed, pool, check, tell)
-    return [_batch(whole, cell, unit, seed, pool, check) for cell in cells]
-
-
-def _subjects(known: Slots, seed: bytes, pool: BlindingPool, check: Check, tell: Tell) -> Tuples:
     present = known.present
     count, slots = present.shape
-    keys = keys_of(known.digests, present)
-    uniform = filling(seed, _SUBJECTS, empty_slots(present, count))
-    told = _Share(max(1, count * slots), tell)
-    points = b"".join(told.each(pool.hash_each(_pieces(keys, KEY_BYTES), check)))
-    random = b"".join(told.each(pool.random_each(_pieces(uniform, UNIFORM_BYTES), check)))
-    return fill(points, present, count, random)
-
-
-def _batch(
-    whole: Tuples, cell: Cell, unit: int, seed: bytes, pool: BlindingPool, check: Check
-) -> Tuples:
-    rows: Tuples = whole[cell.subjects]
-    dummies = padded_size(len(rows), unit) - len(rows)
-    if not dummies:
-        return rows
-    uniform = filling(seed, _DUMMIES + cell.code, dummies * whole.shape[1])
-    random = b"".join(pool.random_each(_pieces(uniform, UNIFORM_BYTES), check))
-    nobody = np.zeros((0, whole.shape[1]), np.bool_)
-    return np.concatenate([rows, fill(b"", nobody, dummies, random)])
-
-
-class _Share:
-    """Tells which share of all points is made."""
-
-    def __init__(self, points: int, tell: Tell) -> None:
-        self._points, self._tell, self._made = points, tell, 0
-
-    def each(self, made: Iterator[bytes]) -> Iterator[bytes]:
-        for batch in made:
-            self._made += len(batch) // KEY_BYTES
-            self._tell(self._made / self._points)
-            yield batch
+    points = maker.of_keys(keys_of(known.digests, present))
+    random = maker.of_nothing(seed, _SUBJECTS, empty_slots(present, count))
+    whole = fill(points, present, count, random)
+    nobody = np.zeros((0, slots), np.bool_)
+    batches = []
+    for cell in cells:
+        dummies = cell.dummies(unit)
+        random = maker.of_nothing(seed, _DUMMIES + cell.code, dummies * slots)
+        rows: Tuples = whole[cell.subjects]
+        batches.append(np.concatenate([rows, fill(b"", nobody, dummies, random)]))
+    return batches
 
 
 def _pieces(data: bytes, each: int) -> Iterator[bytes]:

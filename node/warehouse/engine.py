@@ -10,18 +10,20 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
+import pyarrow as pa
 
 from dataspace.disclosure.cells import RawAggregate, RawCell, RawFigures
 from dataspace.disclosure.labels import RawLabel
 from dataspace.errors import Unavailable
+from dataspace.query.expressions import Parameter
 from dataspace.query.partials import identity_of
 from dataspace.query.product import ColumnType
 from dataspace.query.render import Rendered
@@ -55,6 +57,18 @@ _PROGRESS = (
 # the size is shown, and not heeded.)
 _NO_SPILLING = "SET max_temp_directory_size = '0 bytes'"
 _LOCK = "SET lock_configuration = true"
+
+
+class Statement(Protocol):
+    """SQL with `?` for each parameter, of our own rendering."""
+
+    @property
+    def sql(self) -> str:
+        """Made of catalogue names."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The values."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,39 @@ class Engine:
         Raises `Unavailable` with code `query-timeout`, `query-cancelled`, `query-memory` or
         `engine-error`.
         """
+        with self._running(register, seconds, on_progress) as cursor:
+            rows = cursor.execute(rendered.sql, list(rendered.parameters)).fetchall()
+            labels = [
+                (each.state, cursor.execute(each.sql, list(each.parameters)).fetchall())
+                for each in rendered.labels
+            ]
+        found = _labels_by_cell(len(query.keys), labels)
+        return tuple(_raw_cell(query, rendered, row, found) for row in rows)
+
+    def tables(
+        self,
+        statements: Sequence[Statement],
+        register: Callable[[Callable[[], None]], None],
+        seconds: float | None = None,
+    ) -> list[pa.Table]:
+        """Rows of rendered statements, which never leave the node: what linkage hashes.
+
+        Limits, cancelling and errors are those of `run`.
+        """
+        with self._running(register, seconds, lambda _: None) as cursor:
+            return [
+                cursor.execute(each.sql, list(each.parameters)).to_arrow_table()
+                for each in statements
+            ]
+
+    @contextmanager
+    def _running(
+        self,
+        register: Callable[[Callable[[], None]], None],
+        seconds: float | None,
+        on_progress: Callable[[float], None],
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor whose query is watched; what the engine raises leaves as a code."""
         allowed = self._limits.seconds if seconds is None else min(seconds, self._limits.seconds)
         watch = _Watch(allowed, on_progress)
         register(watch.cancel)
@@ -129,11 +176,7 @@ class Engine:
         try:
             on_progress(0.0)
             watch.start(cursor)
-            rows = cursor.execute(rendered.sql, list(rendered.parameters)).fetchall()
-            labels = [
-                (each.state, cursor.execute(each.sql, list(each.parameters)).fetchall())
-                for each in rendered.labels
-            ]
+            yield cursor
         except duckdb.InterruptException:
             raise watch.reason() from None
         except duckdb.OutOfMemoryException:
@@ -148,8 +191,6 @@ class Engine:
         finally:
             watch.finish()
             self._give_back(cursor)
-        found = _labels_by_cell(len(query.keys), labels)
-        return tuple(_raw_cell(query, rendered, row, found) for row in rows)
 
     def _borrow(self, watch: _Watch) -> duckdb.DuckDBPyConnection:
         """A free cursor. Raises where the caller has gone, or waits no longer, before one is."""
