@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from broker.attached import Attached
+from broker.deadlines import Until
+from broker.heard import Heard, outcome_of, silent
 from broker.keeping import keep_release
 from broker.offers import Offers
 from dataspace.audit.cosigned_store import CosignedStore
@@ -44,9 +46,6 @@ from dataspace.v1.envelope_pb2 import Envelope
 
 _LOG = structlog.get_logger("broker.federation")
 
-# What the way back may take of a deadline: seconds, or a share of a short one.
-_BACK_SECONDS = 1.0
-_BACK_SHARE = 0.3
 _COSIGNED_SECONDS = 10.0  # after a release, for those who wait on
 
 Proofs = Callable[[Sequence[query_pb2.Receipt], float], Awaitable[query_pb2.Cosigned | None]]
@@ -56,37 +55,6 @@ OffersByRegion = dict[str, dict[str, RegionOffer]]
 def now_ms() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-@dataclass(frozen=True)
-class _Until:
-    """A call's deadline, on the loop's clock. Nodes stop before the broker gives them up, and
-    the broker before the caller, so that the reason still gets back in time."""
-
-    seconds: float
-    node: float
-    broker: float
-
-    @classmethod
-    def after(cls, seconds: float) -> _Until:
-        """The deadline of a caller who waits so long from now on."""
-        end = asyncio.get_running_loop().time() + seconds
-        back = min(_BACK_SECONDS, _BACK_SHARE * seconds)
-        return cls(seconds, end - back, end - back / 2)
-
-    def node_ms(self) -> int:
-        """Milliseconds that a node has from now on; at least one."""
-        return max(1, int((self.node - asyncio.get_running_loop().time()) * 1000))
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """What one region came to: its answer, or why there is none."""
-
-    region: str
-    answer: query_pb2.NodeAnswer | None
-    share: Share | None
-    outcome: query_pb2.NodeOutcome
 
 
 @dataclass
@@ -113,7 +81,7 @@ class Federation:
         self, envelope: Envelope, peer: ActorUri, seconds: float
     ) -> AsyncGenerator[query_pb2.QueryEvent, None]:
         """Progress, then a release or the broker's own signed refusal, within `seconds`."""
-        until = _Until.after(min(seconds, self.query_seconds))
+        until = Until.after(min(seconds, self.query_seconds))
         facts: dict[str, FieldValue] = {
             "request_sha256": hashlib.sha256(envelope.payload).hexdigest()
         }
@@ -130,7 +98,7 @@ class Federation:
                 refusal = await self._refuse(error, facts, body)
                 event = query_pb2.QueryEvent(refusal=refusal)
             else:
-                heard: list[_Heard] = []
+                heard: list[Heard] = []
                 told = self._ask_all(asked, query, envelope, sorted(offers), until)
                 async with aclosing(told):
                     async for each in told:
@@ -163,7 +131,7 @@ class Federation:
             _LOG.error("cancel.unrecorded")
 
     async def _outcome(
-        self, asked: Asked, query: Query, heard: list[_Heard]
+        self, asked: Asked, query: Query, heard: list[Heard]
     ) -> query_pb2.QueryEvent:
         if not asked.request.explain:
             return query_pb2.QueryEvent(release=await self._release(asked, query, heard))
@@ -228,9 +196,9 @@ class Federation:
         return asked, query, offers
 
     async def _ask_all(
-        self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], until: _Until
-    ) -> AsyncGenerator[query_pb2.Progress | _Heard, None]:
-        merged: asyncio.Queue[query_pb2.Progress | _Heard] = asyncio.Queue()
+        self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], until: Until
+    ) -> AsyncGenerator[query_pb2.Progress | Heard, None]:
+        merged: asyncio.Queue[query_pb2.Progress | Heard] = asyncio.Queue()
         tasks = [
             asyncio.create_task(self._ask_one(asked, query, envelope, region, until, merged))
             for region in regions
@@ -239,7 +207,7 @@ class Federation:
             waiting = len(tasks)
             while waiting:
                 event = await merged.get()
-                waiting -= isinstance(event, _Heard)
+                waiting -= isinstance(event, Heard)
                 yield event
         finally:
             # The caller has gone, or all have answered: nothing runs on for nobody.
@@ -253,8 +221,8 @@ class Federation:
         query: Query,
         envelope: Envelope,
         region: str,
-        until: _Until,
-        merged: asyncio.Queue[query_pb2.Progress | _Heard],
+        until: Until,
+        merged: asyncio.Queue[query_pb2.Progress | Heard],
     ) -> None:
         try:
             async with asyncio.timeout_at(until.broker):
@@ -262,12 +230,12 @@ class Federation:
                     await self._converse(asked, query, envelope, region, until, merged)
                 )
         except TimeoutError:
-            merged.put_nowait(_silent(region, "timeout", f"no answer within {until.seconds:.3g} s"))
+            merged.put_nowait(silent(region, "timeout", f"no answer within {until.seconds:.3g} s"))
         except Unverified as error:
             _LOG.error("partial.unverified", region=region, code=error.code)
-            merged.put_nowait(_silent(region, "unverified", error.message))
+            merged.put_nowait(silent(region, "unverified", error.message))
         except DataspaceError as error:
-            merged.put_nowait(_silent(region, "unreachable", error.message))
+            merged.put_nowait(silent(region, "unreachable", error.message))
 
     async def _converse(
         self,
@@ -275,9 +243,9 @@ class Federation:
         query: Query,
         envelope: Envelope,
         region: str,
-        until: _Until,
-        merged: asyncio.Queue[query_pb2.Progress | _Heard],
-    ) -> _Heard:
+        until: Until,
+        merged: asyncio.Queue[query_pb2.Progress | Heard],
+    ) -> Heard:
         node = self.attached.find(region)
         if node is None:
             raise Unavailable("not attached", code="node-absent")
@@ -291,11 +259,11 @@ class Federation:
                 )
                 # What does not fit the question is its region's fault, and stops no other.
                 share = _share_of(asked, query, checked)
-                return _Heard(region, heard, share, _outcome(checked))
+                return Heard(region, heard, share, outcome_of(checked))
         raise Unavailable("went away", code="node-gone")
 
     async def _release(
-        self, asked: Asked, query: Query, heard: list[_Heard]
+        self, asked: Asked, query: Query, heard: list[Heard]
     ) -> query_pb2.ReleaseBundle:
         heard = sorted(heard, key=lambda each: each.region)
         shares = [each.share for each in heard if each.share is not None]
@@ -377,22 +345,3 @@ def _share_of(asked: Asked, query: Query, checked: CheckedAnswer) -> Share | Non
     share = read_share(checked.partial)
     check_fits(query, share)
     return share
-
-
-def _outcome(checked: CheckedAnswer) -> query_pb2.NodeOutcome:
-    if checked.refusal is None:
-        return query_pb2.NodeOutcome(
-            region=checked.region, status="released", body_sha256=checked.body_sha256
-        )
-    status = checked.refusal.status
-    return query_pb2.NodeOutcome(
-        region=checked.region,
-        status=status.error,
-        reason=status.message,
-        body_sha256=checked.body_sha256,
-    )
-
-
-def _silent(region: str, status: str, reason: str) -> _Heard:
-    outcome = query_pb2.NodeOutcome(region=region, status=status, reason=f"{reason} (per broker)")
-    return _Heard(region, None, None, outcome)
