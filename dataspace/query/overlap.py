@@ -7,7 +7,6 @@ is human beings, for each combination of the sides' groups.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dataspace.errors import Malformed, Place
@@ -74,8 +73,9 @@ class OverlapQuery:
     """What was asked across regions, whole. Raises `Malformed` (`linkage`) where it cannot be.
 
     `joins[i]` is how side i + 1 is joined: `inner` or `left`. `groups[n]` says where the n-th
-    group key is: (side, index among its keys). `counted` is the side whose persons are
-    counted: never one that may be absent. `union` counts whoever is at any side instead.
+    group key is: (side, index among its keys). Whichever side's persons are counted, they are the
+    same human beings: those of the first, which is never absent. `union` counts whoever is at
+    any side instead.
     """
 
     sides: tuple[OverlapSide, ...]
@@ -83,7 +83,6 @@ class OverlapQuery:
     aggregates: tuple[Aggregate, ...]
     outputs: tuple[Output, ...]
     groups: tuple[tuple[int, int], ...] = ()
-    counted: int = 0
     having: Outcome | None = None
     order: tuple[Order, ...] = ()
     limit: int | None = None
@@ -100,8 +99,6 @@ class OverlapQuery:
             and self.aggregates
             and all(_counts_people(each) for each in self.aggregates)
             and self.outputs
-            and self.counted in range(len(self.sides))
-            and self.counted not in self.optional
             and not (self.union and (self.groups or self.counts_rows or LEFT in self.joins))
         )
         if not whole or not set(self.all_regions) <= set(REGIONS):
@@ -140,13 +137,15 @@ class OverlapQuery:
         """A region's side. Raises `KeyError` where it has none."""
         return {side.region: side for side in self.sides}[region]
 
-    def keys(self) -> tuple[Scalar, ...]:
+    @property
+    def may_pad(self) -> bool:
+        """Whether dummies stay out of its counts: whoever is nowhere else counts in the others."""
+        return not self.union and LEFT not in self.joins
+
+    @property
+    def group_keys(self) -> tuple[Scalar, ...]:
         """The group keys, in the order of GROUP BY."""
         return tuple(self.sides[side].keys[index] for side, index in self.groups)
-
-    def labels(self, by_side: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
-        """One label a group key, of one tuple of labels a side."""
-        return tuple(by_side[side][index] for side, index in self.groups)
 
     def outcomes(self) -> Query:
         """Outputs, HAVING, ORDER BY and LIMIT as those of a plain question: what is computed
@@ -154,7 +153,7 @@ class OverlapQuery:
         return Query(
             sources=tuple(Source(each.product, each.region, each.alias) for each in self.sides),
             where=None,
-            keys=self.keys(),
+            keys=self.group_keys,
             aggregates=self.aggregates,
             outputs=self.outputs,
             having=self.having,
