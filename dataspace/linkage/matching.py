@@ -7,7 +7,6 @@ apply thresholds, and need to know of everybody, also of those who match nobody,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
 
@@ -37,15 +36,10 @@ def count_overlaps(
         codes.append(np.repeat(np.arange(len(own), dtype=np.int64), sizes))
     resolution = resolve(sides, lists)
     names = [[each.code for each in batches[region]] for region in regions]
-    margins = (
-        margin_counts(resolution, codes, chosen)
-        for size in range(1, len(regions))
-        for chosen in combinations(range(len(regions)), size)
-    )
     return linkage_pb2.OverlapCounts(
         transcript=transcript.digest,
         counts=_messages(outer_counts(resolution, codes), names),
-        margins=[each for counts in margins for each in _messages(counts, names)],
+        margins=_messages(margin_counts(resolution, codes), names),
     )
 
 

@@ -16,7 +16,10 @@ from dataspace.errors import Malformed
 from dataspace.linkage.match_keys import Slots, slots
 from dataspace.linkage.match_lists import MatchList, served
 from dataspace.linkage.rounds import MAX_BATCHES
+from dataspace.query.partials import KeyValue, identity_of
 from node.linking.inputs import Ints
+
+Labels = tuple[KeyValue, ...]  # one a key of the side
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Selected:
     """Subjects with one slot for each list of the round; cells by labels, as rows of `known`."""
 
     known: Slots
-    labels: list[tuple[object, ...]]
+    labels: list[Labels]
     subjects: list[Ints]
 
 
@@ -67,18 +70,21 @@ def _aligned(own: Slots, people: pa.Array, places: Ints, lists: Sequence[MatchLi
     return Slots(people, tuple(lists), serves, digests, present)
 
 
-def _cells(rows: pa.Table) -> tuple[list[tuple[object, ...]], list[Ints]]:
+def _cells(rows: pa.Table) -> tuple[list[Labels], list[Ints]]:
     """The labels of each group, and its rows. Without keys there is one group, of everybody."""
-    keys = rows.select(range(1, rows.num_columns))
-    if not keys.num_columns:
+    keys = rows.num_columns - 1
+    if not keys:
         return [()], [np.arange(rows.num_rows, dtype=np.int64)]
-    groups: dict[tuple[object, ...], list[int]] = {}
-    columns = [column.to_pylist() for column in keys.columns]
+    groups: dict[object, tuple[Labels, list[int]]] = {}
+    columns = [column.to_pylist() for column in rows.columns[1:]]
     for row, labels in enumerate(zip(*columns, strict=True)):
-        groups.setdefault(labels, []).append(row)
+        groups.setdefault(identity_of(labels), (labels, []))[1].append(row)
     if len(groups) > MAX_BATCHES:
         raise Malformed(
             f"this groups into more than {MAX_BATCHES:,} cells at one region; group by less",
             code="linkage-cells",
         )
-    return list(groups), [np.array(each, np.int64) for each in groups.values()]
+    if not groups:  # so that a node has something to bring
+        return [(None,) * keys], [np.zeros(0, np.int64)]
+    found = list(groups.values())
+    return [labels for labels, _ in found], [np.array(own, np.int64) for _, own in found]
