@@ -53,6 +53,17 @@ def render_one_row(side: OverlapSide) -> Statement:
     return Statement(f"SELECT count(*) = count(DISTINCT person) AS alone FROM {view}")  # noqa: S608
 
 
+def check_one_row(side: OverlapSide, *, alone: bool) -> None:
+    """Refuse `count(*)` where a product's rows are not people. Raises `Malformed`."""
+    if not alone:
+        raise Malformed(
+            f"a person may have several rows in {side.product}: across regions, ask "
+            "count(distinct person) with the alias of a side",
+            code="overlap-rows",
+            place=side.place,
+        )
+
+
 def linkage_product(product: Product, others: Iterable[Product]) -> Product:
     """The product whose linkage columns recognise this one's subjects: itself, or the one of
     its subject space that has them. Raises `Malformed` (`no-linkage`) where none does."""
