@@ -134,7 +134,11 @@ class Round:
             case "blinded":
                 await self._collect(region, frame.blinded)
             case "contribution":
-                self._contribute(region, frame)
+                to = _read(region, frame.contribution, linkage_pb2.KeyContribution).to
+                self._carry_note(region, to, frame)
+            case "padding":
+                to = _read(region, frame.padding, linkage_pb2.PaddingNote).to
+                self._carry_note(region, to, frame)
             case "taken":
                 self._told_taken(region, frame.taken)
             case _:
@@ -178,10 +182,9 @@ class Round:
         self._calls[region].send(broker_pb2.RoundFrame(taken=taken))
         self._look_whether_complete()
 
-    def _contribute(self, region: str, frame: broker_pb2.RoundFrame) -> None:
-        to = _read(region, frame.contribution, linkage_pb2.KeyContribution).to
+    def _carry_note(self, region: str, to: str, frame: broker_pb2.RoundFrame) -> None:
         if to not in self._calls or to == region or self._ends.transcript is None:
-            raise _unfit(region, "sends a part of a key to nobody")
+            raise _unfit(region, "sends a note to nobody")
         self._calls[to].send(frame)
 
     def _told_taken(self, region: str, taken: linkage_pb2.ChunksTaken) -> None:

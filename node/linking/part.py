@@ -11,7 +11,7 @@ from typing import Protocol
 from google.protobuf.message import Message
 
 from dataspace.evidence.round_messages import RoundReader
-from dataspace.linkage.rounds import RoundPlan
+from dataspace.linkage.rounds import RoundPlan, Transcript
 from dataspace.linkage.tuples import Tuples
 from dataspace.v1 import linkage_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
@@ -49,5 +49,13 @@ class Part(Protocol):
     def sign(self, message: Message) -> Envelope:
         """A message of this node."""
 
-    def release(self, counts: linkage_pb2.OverlapCounts) -> query_pb2.NodeAnswer:
-        """The answer: disclosed, signed, recorded."""
+    def dummies(self) -> list[int]:
+        """How many tuples of each batch are, in the join's order; none where sizes are exact."""
+
+    def release(
+        self,
+        transcript: Transcript,
+        counts: linkage_pb2.OverlapCounts,
+        dummies: dict[bytes, int],
+    ) -> query_pb2.NodeAnswer:
+        """The answer: disclosed, signed, recorded. `dummies` are everybody's, by code."""

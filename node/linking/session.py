@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from dataspace.errors import Unverified
 from dataspace.linkage.hops import Place
 from dataspace.linkage.keyed import contribute, read_contribution, send, slot_keys
+from dataspace.linkage.padding import padding_note, read_padding
 from dataspace.linkage.ring import Participant, Work
 from dataspace.linkage.rounds import KEYED, Transcript
 from dataspace.v1 import broker_pb2, linkage_pb2, query_pb2
@@ -44,9 +45,10 @@ class RoundSession:
         self._start: asyncio.Future[linkage_pb2.RoundStart] = loop.create_future()
         self._counts: asyncio.Future[linkage_pb2.OverlapCounts] = loop.create_future()
         self._contributions: asyncio.Queue[Envelope] = asyncio.Queue()
-        others = [each for each in part.plan.regions if each != part.region]
+        self._paddings: asyncio.Queue[Envelope] = asyncio.Queue()
+        self._others = [each for each in part.plan.regions if each != part.region]
         self._arriving: dict[str, asyncio.Queue[Envelope]] = {
-            stream: asyncio.Queue() for stream in others
+            stream: asyncio.Queue() for stream in self._others
         }
         self._flooded: asyncio.Future[None] = loop.create_future()
         self._receive: Callable[[Envelope], object] = lambda _: None
@@ -62,6 +64,8 @@ class RoundSession:
                 self._keep(self._stream_of(frame.hop), frame.hop)
             case "contribution":
                 self._keep(self._contributions, frame.contribution)
+            case "padding":
+                self._keep(self._paddings, frame.padding)
             case "taken":
                 self._windows.give(frame.taken.stream, frame.taken.hop, frame.taken.chunks)
 
@@ -84,6 +88,7 @@ class RoundSession:
         self._send(broker_pb2.RoundFrame(join=join))
         start = await self._start
         transcript = await asyncio.to_thread(part.reader.agree, part.plan, start.joins, join)
+        dummies = await self._tell_dummies(transcript)
         if part.plan.tier == KEYED:
             await self._tag(transcript)
         else:
@@ -92,7 +97,33 @@ class RoundSession:
         await asyncio.to_thread(self._look_at_rest)
         if counts.transcript != transcript.digest:
             raise Unverified("the broker's counts are of another round", code="ring-other-round")
-        return await asyncio.to_thread(part.release, counts)
+        dummies |= await self._hear_dummies(transcript)
+        return await asyncio.to_thread(part.release, transcript, counts, dummies)
+
+    async def _tell_dummies(self, transcript: Transcript) -> dict[bytes, int]:
+        """Tell the other nodes, where this one's sizes are padded; its own dummies by code."""
+        part = self._part
+        own = transcript.join(part.region)
+        if not own.padded:
+            return {}
+        dummies = part.dummies()
+        for region in self._others:
+            note = padding_note(transcript, part.region, region, dummies)
+            envelope = await asyncio.to_thread(part.sign, note)
+            self._send(broker_pb2.RoundFrame(padding=envelope))
+        return {batch.code: each for batch, each in zip(own.batches, dummies, strict=True)}
+
+    async def _hear_dummies(self, transcript: Transcript) -> dict[bytes, int]:
+        waiting = {each for each in self._others if transcript.join(each).padded}
+        found: dict[bytes, int] = {}
+        while waiting:
+            note, signer = await asyncio.to_thread(
+                self._part.reader.open, await self._paddings.get(), linkage_pb2.PaddingNote
+            )
+            key = self._part.drawn.sealing
+            found |= read_padding(note, signer, transcript, self._part.region, key)
+            waiting.discard(signer.region)
+        return found
 
     async def _ring(self, transcript: Transcript) -> None:
         part = self._part
@@ -113,8 +144,7 @@ class RoundSession:
     async def _tag(self, transcript: Transcript) -> None:
         part, own = self._part, self._part.drawn.contribution
         contributions = {part.region: own}
-        others = [each for each in part.plan.regions if each != part.region]
-        for region in others:
+        for region in self._others:
             message = contribute(transcript, part.region, region, own)
             envelope = await asyncio.to_thread(part.sign, message)
             self._send(broker_pb2.RoundFrame(contribution=envelope))

@@ -53,6 +53,16 @@ def test_every_node_gets_the_counts_of_its_own_round() -> None:
         assert counts.transcript == end.transcript.digest
 
 
+def test_who_pads_tells_the_other_nodes_of_its_dummies_and_nobody_else() -> None:
+    end, space = run(padding={"macao": 7})
+    assert end.whole
+    parts = {name: region.parts[0] for name, region in space.regions.items()}
+    dummies = dict.fromkeys(parts["macao"].codes, 7)
+    assert all(part.told == dummies for part in parts.values())
+    assert [len(batch) for batch in space.matched["macao"]] == [19, 10]
+    assert space.common() == COMMON
+
+
 def test_a_finished_round_leaves_nothing_behind() -> None:
     _, space = run()
     for region in space.regions.values():

@@ -56,7 +56,9 @@ class SimplePart:
     reader: RoundReader
     cells: Sequence[Cell]
     drawn: RoundSecrets = field(default_factory=RoundSecrets.draw)
+    padding: int = 0
     counts: linkage_pb2.OverlapCounts | None = None
+    told: dict[bytes, int] | None = None
     codes: list[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,13 +74,14 @@ class SimplePart:
             self.plan, self.region, self.drawn.sealing.public, commitment,
             tuple(map(BatchShape, self.codes, map(len, batches))),
             contribution_digest(self.drawn.contribution) if keyed else b"",
+            padded=bool(self.padding),
         )  # fmt: skip
         return self.sign(message)
 
     def batches(self) -> list[Tuples]:
         seed = self.drawn.filling_seed
         return [
-            as_tuples(cell, code, len(cell), seed)
+            as_tuples(cell, code, len(cell) + self.padding, seed)
             for cell, code in zip(self.cells, self.codes, strict=True)
         ]
 
@@ -99,7 +102,16 @@ class SimplePart:
     def sign(self, message: Message) -> Envelope:
         return seal(message, self.identity)
 
-    def release(self, counts: linkage_pb2.OverlapCounts) -> query_pb2.NodeAnswer:
+    def dummies(self) -> list[int]:
+        return [self.padding for _ in self.cells]
+
+    def release(
+        self,
+        transcript: Transcript,
+        counts: linkage_pb2.OverlapCounts,
+        dummies: dict[bytes, int],
+    ) -> query_pb2.NodeAnswer:
+        self.told = dummies
         self.counts = counts
         partial = query_pb2.Partial(region=self.region, request_sha256=counts.transcript)
         return query_pb2.NodeAnswer(body=self.sign(partial))
@@ -116,7 +128,12 @@ class SimpleInvited:
         plan = RoundPlan.from_message(self.invitation.plan)
         self.region.plan.check_invitation(plan)
         part = SimplePart(
-            self.region.name, plan, self.region.identity, self.region.reader, self.region.cells
+            self.region.name,
+            plan,
+            self.region.identity,
+            self.region.reader,
+            self.region.cells,
+            padding=self.region.padding,
         )
         self.region.parts.append(part)
         return part
@@ -140,6 +157,7 @@ class WiredRegion:
     reader: RoundReader
     cells: Sequence[Cell]
     pool: BlindingPool
+    padding: int = 0
     parts: list[SimplePart] = field(default_factory=list)
     refused: list[DataspaceError] = field(default_factory=list)
     abandoned: int = 0
@@ -230,6 +248,7 @@ async def wired(
     *,
     tier: str = BLIND,
     chunk_tuples: int = 4,
+    padding: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Wired]:
     """Nodes with these cells, attached."""
     keys = space()
@@ -239,7 +258,13 @@ async def wired(
     with BlindingPool(2) as pool:
         regions = {
             name: WiredRegion(
-                name, plan, keys.actor(f"gba://{name}/h1/node/node-1"), reader, mine, pool
+                name,
+                plan,
+                keys.actor(f"gba://{name}/h1/node/node-1"),
+                reader,
+                mine,
+                pool,
+                (padding or {}).get(name, 0),
             )
             for name, mine in cells.items()
         }
