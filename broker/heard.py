@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dataspace.evidence.answers import CheckedAnswer
+from dataspace.query.overlap_cells import OverlapShare
 from dataspace.query.partials import Share
 from dataspace.v1 import query_pb2
 
@@ -15,7 +16,7 @@ class Heard:
 
     region: str
     answer: query_pb2.NodeAnswer | None
-    share: Share | None
+    share: Share | OverlapShare | None
     outcome: query_pb2.NodeOutcome
 
 

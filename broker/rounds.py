@@ -43,11 +43,18 @@ class RoundEnd:
     failures: dict[str, DataspaceError] = field(default_factory=dict)
     transcript: Transcript | None = None
     carried: int = 0  # bytes of chunks
+    late: bool = False
 
     @property
     def whole(self) -> bool:
         """Whether every region has released its share."""
         return len(self.answers) == len(self.plan.regions) and not self.refused
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether nothing but nodes that went away stood in the way."""
+        gone = bool(self.failures) and not self.late and not self.refused
+        return gone and all(each.code == "node-gone" for each in self.failures.values())
 
     @property
     def refused(self) -> list[str]:
@@ -65,22 +72,24 @@ class Round:
     reader: RoundReader
     match: Match
     on_progress: OnProgress
-    _ends: RoundEnd = field(init=False)
+    end: RoundEnd = field(init=False)
     _calls: dict[str, Conversation] = field(default_factory=dict)
     _joins: dict[str, Envelope] = field(default_factory=dict)
     _collector: Collector | None = None
     _complete: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def __post_init__(self) -> None:
+        self.end = RoundEnd(self.plan)
+
     async def run(
         self, nodes: Mapping[str, AttachedNode], invitation: linkage_pb2.RoundInvitation
     ) -> RoundEnd:
         """Until every node has answered, or one could not or would not."""
-        self._ends = RoundEnd(self.plan)
         for region in self.plan.regions:
             try:
                 self._calls[region] = nodes[region].begin_round(invitation)
             except DataspaceError as error:
-                self._ends.failures[region] = error
+                self.end.failures[region] = error
         tasks = {
             asyncio.create_task(self._listen(region, call)): region
             for region, call in self._calls.items()
@@ -92,10 +101,10 @@ class Round:
             for task in (*tasks, matching):
                 task.cancel()
             await asyncio.gather(*tasks, matching, return_exceptions=True)
-        return self._ends
+        return self.end
 
     async def _until_over(self, tasks: Mapping[asyncio.Task[None], str]) -> None:
-        waiting, ends = set(tasks), self._ends
+        waiting, ends = set(tasks), self.end
         over = bool(ends.failures)
         while waiting:
             done, waiting = await asyncio.wait(
@@ -119,7 +128,7 @@ class Round:
                 if isinstance(heard, query_pb2.Progress):
                     self.on_progress(heard)
                 elif isinstance(heard, query_pb2.NodeAnswer):
-                    self._ends.answers[region] = heard
+                    self.end.answers[region] = heard
                     return
                 else:
                     await self._take(region, heard)
@@ -153,7 +162,7 @@ class Round:
             return
         joins = [self._joins[each] for each in self.plan.regions]
         transcript = await asyncio.to_thread(self.reader.agree, self.plan, joins)
-        self._ends.transcript, self._collector = transcript, Collector(transcript)
+        self.end.transcript, self._collector = transcript, Collector(transcript)
         start = broker_pb2.RoundFrame(start=linkage_pb2.RoundStart(joins=joins))
         for call in self._calls.values():
             call.send(start)
@@ -166,7 +175,7 @@ class Round:
         route = self._route(region, place.stream)
         if not (place.hop + 1 < len(route) and route[place.hop] == region):
             raise _unfit(region, "sends a chunk that is not its to send")
-        self._ends.carried += len(frame.hop.payload)
+        self.end.carried += len(frame.hop.payload)
         self._calls[route[place.hop + 1]].send(frame)
 
     async def _collect(self, region: str, envelope: Envelope) -> None:
@@ -177,13 +186,13 @@ class Round:
             self.reader.open, envelope, linkage_pb2.BlindedChunk
         )
         await asyncio.to_thread(collector.receive, chunk, signer)
-        self._ends.carried += len(envelope.payload)
+        self.end.carried += len(envelope.payload)
         taken = linkage_pb2.ChunksTaken(stream=chunk.place.stream, hop=chunk.place.hop, chunks=1)
         self._calls[region].send(broker_pb2.RoundFrame(taken=taken))
         self._look_whether_complete()
 
     def _carry_note(self, region: str, to: str, frame: broker_pb2.RoundFrame) -> None:
-        if to not in self._calls or to == region or self._ends.transcript is None:
+        if to not in self._calls or to == region or self.end.transcript is None:
             raise _unfit(region, "sends a note to nobody")
         self._calls[to].send(frame)
 
@@ -194,7 +203,7 @@ class Round:
         self._calls[route[taken.hop]].send(broker_pb2.RoundFrame(taken=taken))
 
     def _route(self, region: str, stream: str) -> tuple[str, ...]:
-        if self._ends.transcript is None or stream not in self.plan.regions:
+        if self.end.transcript is None or stream not in self.plan.regions:
             raise _unfit(region, "names a stream that is not of this round")
         return self.plan.route(stream)
 
@@ -204,7 +213,7 @@ class Round:
 
     async def _match_all(self) -> None:
         await self._complete.wait()
-        transcript, collector = self._ends.transcript, self._collector
+        transcript, collector = self.end.transcript, self._collector
         if transcript is None or collector is None:
             raise RuntimeError("complete before it began")
         counts = await self.match(transcript, collector)

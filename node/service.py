@@ -32,10 +32,13 @@ from dataspace.record_room import RecordRoom
 from dataspace.v1 import audit_pb2
 from node import admin
 from node.attachment import Attachment
+from node.blinding import BlindingPool
 from node.catalogue import open_catalogue
 from node.gatekeeper import Gatekeeper, now_ms
 from node.governance import Governance
 from node.ledger import Ledger
+from node.linking.gate import OverlapGate
+from node.linking.rounds import Rounds
 from node.warehouse.engine import Limits
 from node.warehouse.generations import Generation, Generations
 from node.witnessing import Witnessing
@@ -55,6 +58,7 @@ class Node:
     limits: Limits
     cosigned: CosignedStore
     governance: Governance
+    pool: BlindingPool
 
     @classmethod
     def open(cls, home: PartyHome) -> Node:
@@ -97,7 +101,17 @@ class Node:
                 *governance.kinds(),
             ),
         )
-        return cls(home, in_force, gatekeeper, room, generations, limits, cosigned, governance)
+        return cls(
+            home,
+            in_force,
+            gatekeeper,
+            room,
+            generations,
+            limits,
+            cosigned,
+            governance,
+            BlindingPool(config.threads),
+        )
 
     async def run(self) -> None:
         """Serve until a signal."""
@@ -119,14 +133,16 @@ class Node:
         grace = self.home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
         handlers = self.room.handlers()
+        gatekeeper = self.gatekeeper
         attachment = Attachment(
             self.home,
-            self.gatekeeper,
+            gatekeeper,
             self.in_force,
             witnessing,
             on_change,
             handlers,
             self.governance.take,
+            Rounds(gatekeeper.region, OverlapGate(gatekeeper, self.pool), self.pool),
         )
 
         def renew() -> None:
@@ -162,6 +178,7 @@ class Node:
 
     def close(self) -> None:
         """Let go of log, index and ledger; nothing is answered any more."""
+        self.pool.close()
         self.room.close()
         self.gatekeeper.recorder.log.close()
         self.gatekeeper.ledger.close()

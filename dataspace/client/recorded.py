@@ -27,7 +27,7 @@ from dataspace.policy.rules import PolicySet, load
 from dataspace.v1 import audit_pb2, evidence_pb2
 
 _PAGE = 500
-_KINDS = ("query.released", "query.refused")
+_KINDS = ("query.released", "query.refused", "overlap.released", "overlap.refused")
 
 
 @dataclass(frozen=True)

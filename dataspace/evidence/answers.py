@@ -23,11 +23,13 @@ from dataspace.v1 import (
     consent_pb2,
     emergency_pb2,
     evidence_pb2,
+    linkage_pb2,
     query_pb2,
 )
 
 Body = (
     query_pb2.Partial
+    | linkage_pb2.OverlapPartial
     | query_pb2.Explanation
     | query_pb2.Refusal
     | audit_pb2.AuditAnswer
@@ -42,6 +44,7 @@ BODIES: Mapping[str, type[Body]] = {
     payload_type_of(kind): kind
     for kind in (
         query_pb2.Partial,
+        linkage_pb2.OverlapPartial,
         query_pb2.Explanation,
         query_pb2.Refusal,
         audit_pb2.AuditAnswer,
@@ -65,6 +68,11 @@ class CheckedAnswer:
     def partial(self) -> query_pb2.Partial | None:
         """The share of an answer, if it is that."""
         return self.body if isinstance(self.body, query_pb2.Partial) else None
+
+    @property
+    def overlap(self) -> linkage_pb2.OverlapPartial | None:
+        """The share of an overlap, if it is that."""
+        return self.body if isinstance(self.body, linkage_pb2.OverlapPartial) else None
 
     @property
     def explanation(self) -> query_pb2.Explanation | None:

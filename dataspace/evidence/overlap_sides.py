@@ -35,7 +35,7 @@ class SideOffers:
         return recognised_by(recognition.kinds, recognition.match)
 
     @property
-    def envelopes(self) -> list[RegionOffer]:
+    def published(self) -> list[RegionOffer]:
         """Both as their owner signed them, each once."""
         alike = self.product.envelope == self.recognising.envelope
         return [self.product] if alike else [self.product, self.recognising]
