@@ -33,6 +33,7 @@ from dataspace.evidence.overlap_sides import (
     union_regions,
 )
 from dataspace.evidence.overlaps import answer_digest, read_overlap, read_reply_key
+from dataspace.evidence.releases import GIVEN_UP
 from dataspace.evidence.requests import AskedOverlap, overlap_requests
 from dataspace.evidence.round_messages import RoundReader
 from dataspace.identity.trustlist import TrustList
@@ -303,7 +304,7 @@ class Overlaps:
         if end.late:
             return silent(region, "timeout", f"no answer within {until.seconds:.3g} s")
         others = ", ".join(sorted({*end.failures, *end.refused})) or "the broker"
-        return silent(region, "unreachable", f"the round was given up because of {others}")
+        return silent(region, "unreachable", f"{GIVEN_UP} because of {others}")
 
 
 def _check_whole_union(asked: AskedOverlap, offers: Offers) -> None:
