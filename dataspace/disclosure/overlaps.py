@@ -120,10 +120,12 @@ def _hide_beside(
     changed = True
     while changed:
         changed = False
-        for place, cells in lines:
+        for place, beside, cells in lines:
             hidden = sum(people for codes, people in cells.items() if codes not in shown)
             rest = {codes: people for codes, people in cells.items() if codes in shown}
             # A code that nobody in the line has is a hidden cell of nobody.
+            if any(_is_all(people, beside, table, settings) for people in rest.values()):
+                continue  # one cell is told as everybody: nobody is left to be subtracted
             if rest and len(rest) < sizes[place] and not _enough(hidden, settings):
                 # All of the smallest: codes are new in each round, and a choice among equals
                 # would show another one each time.
@@ -135,11 +137,17 @@ def _hide_beside(
 
 def _lines(
     candidates: Sequence[OverlapCell], shape: OverlapShape
-) -> list[tuple[int, Mapping[Codes, int]]]:
-    """The cells that differ in one region's code alone, for each keyed region."""
+) -> list[tuple[int, Codes, Mapping[Codes, int]]]:
+    """The cells that differ in one region's code alone, for each keyed region: its place, the
+    codes of the others, and people by codes."""
     lines: dict[tuple[int, Codes], dict[Codes, int]] = {}
     for place in sorted(shape.keyed):
         for cell in candidates:
             beside = (*cell.codes[:place], ABSENT, *cell.codes[place + 1 :])
             lines.setdefault((place, beside), {})[cell.codes] = cell.people
-    return [(place, cells) for (place, _), cells in lines.items()]
+    return [(place, beside, cells) for (place, beside), cells in lines.items()]
+
+
+def _is_all(people: int, of: Codes, table: OverlapTable, settings: Disclosure) -> bool:
+    """Whether a cell comes so near to a margin that it is told as all of it."""
+    return of in table.margin and not _enough(table.margin[of] - people, settings)
