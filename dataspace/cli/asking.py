@@ -87,7 +87,7 @@ def query(
     if explain:
         explain_query(sql, purpose, project, actor_home(home, actor), format_)
         return
-    with Session(actor_home(home, actor)) as session, _progress() as on_progress:
+    with Session(actor_home(home, actor)) as session, progress_bars() as on_progress:
         release = session.query(
             sql,
             purpose=purpose,
@@ -121,7 +121,7 @@ def _write_evidence(release: Release, file: Path | None) -> DataspaceError | Non
 
 
 @contextmanager
-def _progress() -> Iterator[OnProgress | None]:
+def progress_bars() -> Iterator[OnProgress | None]:
     """A bar for each region, on a terminal only."""
     if not sys.stderr.isatty():
         yield None
