@@ -97,6 +97,7 @@ def open_federation(home: PartyHome, in_force: InForce) -> Federation:
         offers=Offers(home.folder("offers"), trust, now_ms()),
         attached=Attached(),
         query_seconds=home.config.query_seconds + 5,
+        round_seconds=home.config.round_seconds,
         archive=Archive(home.folder("archive")),
         cosigned=CosignedStore(home.folder("cosigned"), log.cosigned_text),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -17,13 +17,14 @@ from google.protobuf.message import DecodeError
 from dataspace.channels import MAX_MESSAGE_BYTES
 from dataspace.errors import Unavailable, Unverified
 from dataspace.evidence.answers import error_of
-from dataspace.v1 import broker_pb2, query_pb2
+from dataspace.v1 import broker_pb2, linkage_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 CREDIT_BYTES = 256 * 1024
 _MOST_FRAMES = 1024  # unread of one call: far more than credit and progress come to
 
 Heard = query_pb2.Progress | query_pb2.NodeAnswer
+RoundHeard = Heard | broker_pb2.RoundFrame
 
 
 @dataclass
@@ -53,25 +54,35 @@ class AttachedNode:
         Raises `Unavailable` where the node goes away or could not record; closing the
         iterator cancels the call at the node.
         """
+        ask = broker_pb2.Ask(request=envelope, deadline_ms=deadline_ms, credit=CREDIT_BYTES)
+        async with aclosing(self._begin(broker_pb2.BrokerFrame(ask=ask)).heard()) as told:
+            async for heard in told:
+                if not isinstance(heard, broker_pb2.RoundFrame):
+                    yield heard
+
+    def begin_round(self, invitation: linkage_pb2.RoundInvitation) -> Conversation:
+        """Invite the node to a round. Raises `Unavailable` where it does not keep up."""
+        frame = broker_pb2.RoundFrame(invitation=invitation)
+        return self._begin(broker_pb2.BrokerFrame(round=frame))
+
+    def _begin(self, first: broker_pb2.BrokerFrame) -> Conversation:
         number = next(self._numbers)
         call = self._calls[number] = _Call()
-        ask = broker_pb2.Ask(request=envelope, deadline_ms=deadline_ms, credit=CREDIT_BYTES)
+        first.call = number
+        if self.ended.is_set():
+            call.inbox.put_nowait(None)
         try:
-            self._send(broker_pb2.BrokerFrame(call=number, ask=ask))
-            while True:
-                frame = await call.inbox.get()
-                if frame is None:
-                    call.ended = True
-                    raise Unavailable(f"{self.region} went away", code="node-gone")
-                heard = self._hear(number, call, frame)
-                if heard is not None:
-                    yield heard
-                if isinstance(heard, query_pb2.NodeAnswer):
-                    return
-        finally:
-            if self._calls.pop(number, None) is not None and not call.ended:
-                with suppress(Unavailable):  # then the node keeps what its deadline lets it keep
-                    self._send(broker_pb2.BrokerFrame(call=number, cancel=broker_pb2.Cancel()))
+            self._send(first)
+        except Unavailable:
+            del self._calls[number]
+            raise
+        return Conversation(self, number, call)
+
+    def _end(self, number: int) -> None:
+        call = self._calls.pop(number, None)
+        if call is not None and not call.ended:
+            with suppress(Unavailable):  # then the node keeps what its deadline lets it keep
+                self._send(broker_pb2.BrokerFrame(call=number, cancel=broker_pb2.Cancel()))
 
     def receive(self, frame: broker_pb2.NodeFrame) -> None:
         """A frame of the node; frames of calls that have ended are dropped."""
@@ -98,7 +109,7 @@ class AttachedNode:
                 f"{self.region} does not keep up; retry after 2 s", code="busy"
             ) from None
 
-    def _hear(self, number: int, call: _Call, frame: broker_pb2.NodeFrame) -> Heard | None:
+    def _hear(self, number: int, call: _Call, frame: broker_pb2.NodeFrame) -> RoundHeard | None:
         match frame.WhichOneof("body"):
             case "progress":
                 progress = frame.progress
@@ -109,6 +120,8 @@ class AttachedNode:
                 raise error_of(frame.failure)
             case "chunk":
                 return self._piece(number, call, frame.chunk)
+            case "round":
+                return frame.round
         return None
 
     def _piece(
@@ -129,6 +142,39 @@ class AttachedNode:
             raise Unverified(
                 f"the answer of {self.region} cannot be read", code="partial-form"
             ) from None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One call to one node, for as long as `heard` is listened to."""
+
+    _node: AttachedNode
+    _number: int
+    _call: _Call
+
+    async def heard(self) -> AsyncGenerator[RoundHeard, None]:
+        """What comes, until the answer. Raises `Unavailable` where the node goes away or fails.
+
+        Closing the iterator cancels the call at the node.
+        """
+        node, number, call = self._node, self._number, self._call
+        try:
+            while True:
+                frame = await call.inbox.get()
+                if frame is None:
+                    call.ended = True
+                    raise Unavailable(f"{node.region} went away", code="node-gone")
+                heard = node._hear(number, call, frame)
+                if heard is not None:
+                    yield heard
+                if isinstance(heard, query_pb2.NodeAnswer):
+                    return
+        finally:
+            node._end(number)
+
+    def send(self, frame: broker_pb2.RoundFrame) -> None:
+        """Pass a message of a round on. Raises `Unavailable` where the node does not keep up."""
+        self._node._send(broker_pb2.BrokerFrame(call=self._number, round=frame))
 
 
 class Attached:

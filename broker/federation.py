@@ -13,12 +13,16 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import structlog
 
 from broker.attached import Attached
+from broker.deadlines import Until
+from broker.heard import Heard, outcome_of, silent
 from broker.keeping import keep_release
 from broker.offers import Offers
+from broker.overlaps import DecidedOverlap, Overlaps
 from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.entries import FieldValue
 from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable, Unverified
@@ -27,7 +31,13 @@ from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import receipts_of
 from dataspace.evidence.offers import RegionOffer, regions_asked
 from dataspace.evidence.recording import Recorder
-from dataspace.evidence.requests import Asked, access_requests, open_request, read_request
+from dataspace.evidence.requests import (
+    Asked,
+    AskedOverlap,
+    access_requests,
+    open_request,
+    read_question,
+)
 from dataspace.identity.envelopes import SigningIdentity, seal
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList
@@ -44,9 +54,6 @@ from dataspace.v1.envelope_pb2 import Envelope
 
 _LOG = structlog.get_logger("broker.federation")
 
-# What the way back may take of a deadline: seconds, or a share of a short one.
-_BACK_SECONDS = 1.0
-_BACK_SHARE = 0.3
 _COSIGNED_SECONDS = 10.0  # after a release, for those who wait on
 
 Proofs = Callable[[Sequence[query_pb2.Receipt], float], Awaitable[query_pb2.Cosigned | None]]
@@ -59,34 +66,12 @@ def now_ms() -> int:
 
 
 @dataclass(frozen=True)
-class _Until:
-    """A call's deadline, on the loop's clock. Nodes stop before the broker gives them up, and
-    the broker before the caller, so that the reason still gets back in time."""
+class Decided:
+    """A plain question that the broker's rules permit, and who is asked."""
 
-    seconds: float
-    node: float
-    broker: float
-
-    @classmethod
-    def after(cls, seconds: float) -> _Until:
-        """The deadline of a caller who waits so long from now on."""
-        end = asyncio.get_running_loop().time() + seconds
-        back = min(_BACK_SECONDS, _BACK_SHARE * seconds)
-        return cls(seconds, end - back, end - back / 2)
-
-    def node_ms(self) -> int:
-        """Milliseconds that a node has from now on; at least one."""
-        return max(1, int((self.node - asyncio.get_running_loop().time()) * 1000))
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """What one region came to: its answer, or why there is none."""
-
-    region: str
-    answer: query_pb2.NodeAnswer | None
-    share: Share | None
-    outcome: query_pb2.NodeOutcome
+    asked: Asked
+    query: Query
+    offers: OffersByRegion
 
 
 @dataclass
@@ -107,13 +92,19 @@ class Federation:
     # Raises where the broker's own log has gone without witnesses for too long.
     check_witnessed: Callable[[], None] = lambda: None
     agreement_state: Ask = no_agreements
+    round_seconds: float = 600.0
     _recording: set[asyncio.Task[query_pb2.Receipt]] = field(default_factory=set)
+
+    @cached_property
+    def overlaps(self) -> Overlaps:
+        """Questions across regions."""
+        return Overlaps(self)
 
     async def query(
         self, envelope: Envelope, peer: ActorUri, seconds: float
     ) -> AsyncGenerator[query_pb2.QueryEvent, None]:
         """Progress, then a release or the broker's own signed refusal, within `seconds`."""
-        until = _Until.after(min(seconds, self.query_seconds))
+        came = asyncio.get_running_loop().time()
         facts: dict[str, FieldValue] = {
             "request_sha256": hashlib.sha256(envelope.payload).hexdigest()
         }
@@ -121,33 +112,32 @@ class Federation:
         event: query_pb2.QueryEvent | None = None
         try:
             try:
-                asked, query, offers = await asyncio.to_thread(
-                    self._decide, envelope, peer, facts, body
-                )
+                decided = await asyncio.to_thread(self._decide, envelope, peer, facts, body)
                 self.check_witnessed()
-                forwarded = await self._record("query.forwarded", facts, body)
+                forwarded = await self.record("query.forwarded", facts, body)
             except DataspaceError as error:
                 refusal = await self._refuse(error, facts, body)
                 event = query_pb2.QueryEvent(refusal=refusal)
             else:
-                heard: list[_Heard] = []
-                told = self._ask_all(asked, query, envelope, sorted(offers), until)
+                heard: list[Heard] = []
+                left = seconds - (asyncio.get_running_loop().time() - came)
+                told = self._told(decided, envelope, left)
                 async with aclosing(told):
                     async for each in told:
                         if isinstance(each, query_pb2.Progress):
                             yield query_pb2.QueryEvent(progress=each)
                         else:
                             heard.append(each)
-                event = await self._outcome(asked, query, heard)
-                if event.WhichOneof("event") == "release":
+                event = await self._outcome(decided, heard)
+                if event.WhichOneof("event") == "release" and isinstance(decided, Decided):
                     await asyncio.to_thread(
                         keep_release, self.archive, envelope, event.release, forwarded.index,
-                        [each for each in self.offers.all() if each.region in offers],
+                        [each for each in self.offers.all() if each.region in decided.offers],
                     )  # fmt: skip
         finally:
             if event is None:
                 # The caller has gone; this call may not wait any more, but it is recorded.
-                task = asyncio.create_task(self._record("query.cancelled", facts, {}))
+                task = asyncio.create_task(self.record("query.cancelled", facts, {}))
                 self._recording.add(task)
                 task.add_done_callback(self._recorded)
         yield event
@@ -162,11 +152,24 @@ class Federation:
         if not task.cancelled() and task.exception() is not None:
             _LOG.error("cancel.unrecorded")
 
+    def _told(
+        self, decided: Decided | DecidedOverlap, envelope: Envelope, seconds: float
+    ) -> AsyncGenerator[query_pb2.Progress | Heard, None]:
+        """Progress, and what each region comes to."""
+        if isinstance(decided, DecidedOverlap):
+            until = Until.after(min(seconds, self.round_seconds))
+            return self.overlaps.ask(decided, envelope, until)
+        until = Until.after(min(seconds, self.query_seconds))
+        return self._ask_all(decided.asked, decided.query, envelope, sorted(decided.offers), until)
+
     async def _outcome(
-        self, asked: Asked, query: Query, heard: list[_Heard]
+        self, decided: Decided | DecidedOverlap, heard: list[Heard]
     ) -> query_pb2.QueryEvent:
-        if not asked.request.explain:
-            return query_pb2.QueryEvent(release=await self._release(asked, query, heard))
+        if not decided.asked.request.explain:
+            # A large answer takes a while: the other calls go on meanwhile.
+            answer_sha256 = await asyncio.to_thread(_answer_digest, decided, heard)
+            release = await self._release(decided.asked.digest, heard, answer_sha256)
+            return query_pb2.QueryEvent(release=release)
         heard = sorted(heard, key=lambda each: each.region)
         explanations = query_pb2.Explanations(
             answers=[each.answer for each in heard if each.answer is not None],
@@ -180,7 +183,7 @@ class Federation:
         peer: ActorUri,
         facts: dict[str, FieldValue],
         body: dict[str, object],
-    ) -> tuple[Asked, Query, OffersByRegion]:
+    ) -> Decided | DecidedOverlap:
         moment = now_ms()
         opened = open_request(envelope, self.trust, moment)
         uri = opened.signer.uri
@@ -190,7 +193,9 @@ class Federation:
             raise Unverified(
                 "the request is signed by another than the one who sends it", code="channel-peer"
             )
-        asked = read_request(opened, moment, "broker")
+        asked = read_question(opened, moment, "broker")
+        if isinstance(asked, AskedOverlap):
+            return self.overlaps.decide(asked, moment, facts, body)
         offers = regions_asked(asked.query, self.offers.all())
         if tuple(offers) != asked.audience:
             raise Malformed(
@@ -206,7 +211,7 @@ class Federation:
             query = bind_query(asked.query, *first.values())
         except Refused:
             if asked.request.explain:
-                return asked, asked.query, offers  # each node says so itself; nothing runs
+                return Decided(asked, asked.query, offers)  # each node says so itself; nothing runs
             raise
         state = Noted(self.agreement_state)
         questions = _questions(asked, query, offers, moment, state)
@@ -225,12 +230,12 @@ class Federation:
         for decision in decisions:
             if not asked.request.explain:
                 decision.require()
-        return asked, query, offers
+        return Decided(asked, query, offers)
 
     async def _ask_all(
-        self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], until: _Until
-    ) -> AsyncGenerator[query_pb2.Progress | _Heard, None]:
-        merged: asyncio.Queue[query_pb2.Progress | _Heard] = asyncio.Queue()
+        self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], until: Until
+    ) -> AsyncGenerator[query_pb2.Progress | Heard, None]:
+        merged: asyncio.Queue[query_pb2.Progress | Heard] = asyncio.Queue()
         tasks = [
             asyncio.create_task(self._ask_one(asked, query, envelope, region, until, merged))
             for region in regions
@@ -239,7 +244,7 @@ class Federation:
             waiting = len(tasks)
             while waiting:
                 event = await merged.get()
-                waiting -= isinstance(event, _Heard)
+                waiting -= isinstance(event, Heard)
                 yield event
         finally:
             # The caller has gone, or all have answered: nothing runs on for nobody.
@@ -253,8 +258,8 @@ class Federation:
         query: Query,
         envelope: Envelope,
         region: str,
-        until: _Until,
-        merged: asyncio.Queue[query_pb2.Progress | _Heard],
+        until: Until,
+        merged: asyncio.Queue[query_pb2.Progress | Heard],
     ) -> None:
         try:
             async with asyncio.timeout_at(until.broker):
@@ -262,12 +267,12 @@ class Federation:
                     await self._converse(asked, query, envelope, region, until, merged)
                 )
         except TimeoutError:
-            merged.put_nowait(_silent(region, "timeout", f"no answer within {until.seconds:.3g} s"))
+            merged.put_nowait(silent(region, "timeout", f"no answer within {until.seconds:.3g} s"))
         except Unverified as error:
             _LOG.error("partial.unverified", region=region, code=error.code)
-            merged.put_nowait(_silent(region, "unverified", error.message))
+            merged.put_nowait(silent(region, "unverified", error.message))
         except DataspaceError as error:
-            merged.put_nowait(_silent(region, "unreachable", error.message))
+            merged.put_nowait(silent(region, "unreachable", error.message))
 
     async def _converse(
         self,
@@ -275,9 +280,9 @@ class Federation:
         query: Query,
         envelope: Envelope,
         region: str,
-        until: _Until,
-        merged: asyncio.Queue[query_pb2.Progress | _Heard],
-    ) -> _Heard:
+        until: Until,
+        merged: asyncio.Queue[query_pb2.Progress | Heard],
+    ) -> Heard:
         node = self.attached.find(region)
         if node is None:
             raise Unavailable("not attached", code="node-absent")
@@ -291,20 +296,15 @@ class Federation:
                 )
                 # What does not fit the question is its region's fault, and stops no other.
                 share = _share_of(asked, query, checked)
-                return _Heard(region, heard, share, _outcome(checked))
+                return Heard(region, heard, share, outcome_of(checked))
         raise Unavailable("went away", code="node-gone")
 
     async def _release(
-        self, asked: Asked, query: Query, heard: list[_Heard]
+        self, request_sha256: bytes, heard: list[Heard], answer_sha256: bytes
     ) -> query_pb2.ReleaseBundle:
         heard = sorted(heard, key=lambda each: each.region)
-        shares = [each.share for each in heard if each.share is not None]
-        # A large answer takes a while: the other calls go on meanwhile.
-        answer_sha256 = await asyncio.to_thread(
-            lambda: combine(query, shares, asked.audience).digest()
-        )
         release = query_pb2.Release(
-            request_sha256=asked.digest,
+            request_sha256=request_sha256,
             nodes=[each.outcome for each in heard],
             answer_sha256=answer_sha256,
             # No witness has seen its entry yet; proofs that follow lift this.
@@ -313,13 +313,13 @@ class Federation:
         )
         body = seal(release, self.identity)
         facts: dict[str, FieldValue] = {
-            "request_sha256": asked.digest.hex(),
+            "request_sha256": request_sha256.hex(),
             "body_sha256": hashlib.sha256(body.payload).hexdigest(),
             "nodes": {each.region: each.outcome.status for each in heard},
             "partials": [each.outcome.body_sha256.hex() for each in heard],
-            "outcome": "released" if shares else "nothing",
+            "outcome": "released" if any(each.share for each in heard) else "nothing",
         }
-        receipt = await self._record("query.released", facts, {})
+        receipt = await self.record("query.released", facts, {})
         return query_pb2.ReleaseBundle(
             release=body,
             receipt=receipt,
@@ -342,16 +342,28 @@ class Federation:
             "rule": error.rule,
             "body_sha256": hashlib.sha256(signed.payload).hexdigest(),
         }
-        receipt = await self._record("query.refused", facts, body)
+        receipt = await self.record("query.refused", facts, body)
         return query_pb2.NodeAnswer(body=signed, receipt=receipt)
 
-    async def _record(
+    async def record(
         self, kind: str, facts: dict[str, FieldValue], body: dict[str, object]
     ) -> query_pb2.Receipt:
+        """Append to the broker's log, off the loop."""
         # INVARIANT: recorded before forwarded, before refused, before released.
         receipt = await asyncio.to_thread(self.recorder.record, kind, now_ms(), facts, body or None)
         _LOG.info(kind, request=str(facts["request_sha256"])[:16], outcome=facts.get("outcome", ""))
         return receipt
+
+
+def _answer_digest(decided: Decided | DecidedOverlap, heard: list[Heard]) -> bytes:
+    """The digest of what the shares combine to."""
+    if isinstance(decided, DecidedOverlap):
+        return decided.answer_digest(heard)
+    shares = sorted(
+        (each.share for each in heard if isinstance(each.share, Share)),
+        key=lambda share: share.region,
+    )
+    return combine(decided.query, shares, decided.asked.audience).digest()
 
 
 def _questions(
@@ -377,22 +389,3 @@ def _share_of(asked: Asked, query: Query, checked: CheckedAnswer) -> Share | Non
     share = read_share(checked.partial)
     check_fits(query, share)
     return share
-
-
-def _outcome(checked: CheckedAnswer) -> query_pb2.NodeOutcome:
-    if checked.refusal is None:
-        return query_pb2.NodeOutcome(
-            region=checked.region, status="released", body_sha256=checked.body_sha256
-        )
-    status = checked.refusal.status
-    return query_pb2.NodeOutcome(
-        region=checked.region,
-        status=status.error,
-        reason=status.message,
-        body_sha256=checked.body_sha256,
-    )
-
-
-def _silent(region: str, status: str, reason: str) -> _Heard:
-    outcome = query_pb2.NodeOutcome(region=region, status=status, reason=f"{reason} (per broker)")
-    return _Heard(region, None, None, outcome)

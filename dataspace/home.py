@@ -66,6 +66,7 @@ class PartyConfig(BaseModel):
     threads: int = 2
     memory_limit: str = "1GB"
     query_seconds: float = 30.0
+    round_seconds: float = 600.0  # the most that a round of linkage may take
     running_queries: int = 4
     waiting_queries: int = 64
     witness_grace_seconds: float = 4 * 3600.0  # what a log's owner goes on for uncosigned

@@ -25,6 +25,7 @@ from dataspace.v1 import broker_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from node.dialling import HANDSHAKE_SECONDS, Dialler, Stream
 from node.gatekeeper import Cancellation, Gatekeeper, now_ms
+from node.linking.rounds import Rounds
 from node.outbox import Outbox
 from node.witnessing import Witnessing
 
@@ -46,6 +47,7 @@ class Attachment:
     # or to refuse.
     handlers: Mapping[str, Callable[[Envelope], query_pb2.NodeAnswer]] = field(default_factory=dict)
     take: Callable[[broker_pb2.Welcome], None] = lambda _welcome: None  # see `Dialler`
+    rounds: Rounds | None = None  # where the node takes part in rounds of linkage
     attached: asyncio.Event = field(default_factory=asyncio.Event)
     _outbox: Outbox | None = None
     _offers_replies: asyncio.Queue[broker_pb2.OffersReply] = field(default_factory=asyncio.Queue)
@@ -108,6 +110,8 @@ class Attachment:
             for cancellation in self._calls.values():
                 cancellation.cancel()
             self._calls.clear()
+            if self.rounds is not None:
+                self.rounds.cancel_all()
 
     async def _send(self, stream: Stream, outbox: Outbox) -> None:
         while True:
@@ -117,8 +121,12 @@ class Attachment:
         match frame.WhichOneof("body"):
             case "ask":
                 self._start(frame.call, frame.ask, outbox)
+            case "round" if self.rounds is not None:
+                self._receive_of_round(self.rounds, frame, outbox)
             case "cancel":
                 outbox.drop(frame.call)
+                if self.rounds is not None:
+                    self.rounds.cancel(frame.call)
                 cancellation = self._calls.get(frame.call)
                 if cancellation is not None:
                     cancellation.cancel()
@@ -133,6 +141,14 @@ class Attachment:
             case "revocations":
                 self.in_force.receive(frame.revocations)
 
+    def _receive_of_round(
+        self, rounds: Rounds, frame: broker_pb2.BrokerFrame, outbox: Outbox
+    ) -> None:
+        if frame.round.WhichOneof("body") == "invitation":
+            rounds.start(frame.call, frame.round.invitation, outbox)
+        else:
+            rounds.receive(frame.call, frame.round)
+
     def stop_revoked(self) -> None:
         """End the calls that run for somebody who has lost its standing since they began."""
         trust, at = self.in_force.trust(), datetime.fromtimestamp(now_ms() / 1000, UTC)
@@ -140,6 +156,11 @@ class Attachment:
             error = lost_standing(partial(check_signer, request, trust, at))
             if error is not None:
                 cancellation.cancel(error)
+        rounds = {} if self.rounds is None else self.rounds.requests()
+        for call, request in rounds.items():
+            error = lost_standing(partial(check_signer, request, trust, at))
+            if error is not None and self.rounds is not None:
+                self.rounds.cancel(call, error)
 
     def _start(self, call: int, ask: broker_pb2.Ask, outbox: Outbox) -> None:
         cancellation = Cancellation(ask.deadline_ms / 1000 if ask.deadline_ms > 0 else None)

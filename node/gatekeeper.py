@@ -94,7 +94,7 @@ class Cancellation:
 
 
 @dataclass
-class _Facts:
+class Facts:
     """What is known of a request so far: this goes into the entry, refused or not."""
 
     request_sha256: bytes
@@ -128,26 +128,26 @@ class Gatekeeper:
 
         Raises `Unavailable` only where the log cannot record: the caller then gets nothing.
         """
-        facts = _Facts(hashlib.sha256(envelope.payload).digest())
+        facts = Facts(hashlib.sha256(envelope.payload).digest())
         # A load may swap the catalogue meanwhile: one request sees one catalogue.
         catalogue = self.catalogue
         try:
             made = self._made(envelope, catalogue, facts, report, cancellation)
         except DataspaceError as error:
             report("refused", 1.0)
-            return self._refuse(cancellation.reason or error, facts)
+            return self.refuse(cancellation.reason or error, facts)
         except Exception as error:
             # SECURITY: the text of an unexpected error may hold anything.
             _LOG.error("gate.internal", kind=type(error).__name__)
             report("refused", 1.0)
-            return self._refuse(Unavailable("the node failed inside", code="internal"), facts)
+            return self.refuse(Unavailable("the node failed inside", code="internal"), facts)
         body = seal(made, self.identity)
         if isinstance(made, query_pb2.Explanation):
             facts.fields["outcome"] = "explained"
-            answer = self._record("query.explained", body, facts)
+            answer = self.record("query.explained", body, facts)
         else:
             facts.fields |= {"outcome": "released", "cells": len(made.cells)}
-            answer = self._record("query.released", body, facts)
+            answer = self.record("query.released", body, facts)
         report("released", 1.0)
         return answer
 
@@ -155,7 +155,7 @@ class Gatekeeper:
         self,
         envelope: Envelope,
         catalogue: Catalogue,
-        facts: _Facts,
+        facts: Facts,
         report: Report,
         cancellation: Cancellation,
     ) -> query_pb2.Partial | query_pb2.Explanation:
@@ -192,7 +192,7 @@ class Gatekeeper:
         return made
 
     def _decide(
-        self, asked: Asked, catalogue: Catalogue, facts: _Facts, moment: int
+        self, asked: Asked, catalogue: Catalogue, facts: Facts, moment: int
     ) -> tuple[Query, list[Decision]]:
         if asked.query.region not in {None, self.region}:
             raise Malformed(f"this question is for {asked.query.region} alone", code="audience")
@@ -266,7 +266,10 @@ class Gatekeeper:
         write_share(share, partial)
         return partial
 
-    def _refuse(self, error: DataspaceError, facts: _Facts) -> query_pb2.NodeAnswer:
+    def refuse(
+        self, error: DataspaceError, facts: Facts, kind: str = "query.refused"
+    ) -> query_pb2.NodeAnswer:
+        """The signed no to a request, recorded."""
         refusal = query_pb2.Refusal(
             request_sha256=facts.request_sha256,
             region=self.region,
@@ -274,9 +277,10 @@ class Gatekeeper:
             decided_at_ms=now_ms(),
         )
         facts.fields |= {"outcome": error.kind, "code": error.code, "rule": error.rule}
-        return self._record("query.refused", seal(refusal, self.identity), facts)
+        return self.record(kind, seal(refusal, self.identity), facts)
 
-    def _record(self, kind: str, body: Envelope, facts: _Facts) -> query_pb2.NodeAnswer:
+    def record(self, kind: str, body: Envelope, facts: Facts) -> query_pb2.NodeAnswer:
+        """A signed body on record, and with its receipt what may be handed out."""
         # INVARIANT: recorded before released. Where this raises, nothing is handed out.
         digest = hashlib.sha256(body.payload).hexdigest()
         fields = facts.fields | {

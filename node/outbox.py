@@ -32,6 +32,7 @@ class Outbox:
 
     _first: deque[broker_pb2.NodeFrame] = field(default_factory=deque)
     _answers: dict[int, _Answer] = field(default_factory=dict)
+    _chunks: dict[int, deque[broker_pb2.NodeFrame]] = field(default_factory=dict)
     _turns: deque[int] = field(default_factory=deque)
     _credits: dict[int, int] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -46,10 +47,23 @@ class Outbox:
         self._credits[call] = credit
 
     def put_answer(self, call: int, data: bytes) -> None:
-        """Queue a whole answer of a call that is open."""
+        """Queue a whole answer of a call that is open; chunks of its round are over."""
+        self._drop_chunks(call)
         if call in self._credits:
             self._answers[call] = _Answer(data, self._credits.pop(call))
             self._turns.append(call)
+            self._wake.set()
+
+    def put_chunk(self, frame: broker_pb2.NodeFrame) -> None:
+        """Queue a round's chunk, which takes turns with the pieces of answers.
+
+        How many of a round may wait here is for the round to keep: see `node.linking.windows`.
+        """
+        if frame.call in self._credits:
+            if frame.call not in self._chunks:
+                self._chunks[frame.call] = deque()
+                self._turns.append(frame.call)
+            self._chunks[frame.call].append(frame)
             self._wake.set()
 
     def fail(self, call: int, status: query_pb2.ErrorStatus) -> None:
@@ -68,7 +82,12 @@ class Outbox:
     def drop(self, call: int) -> None:
         """The caller has gone."""
         self._credits.pop(call, None)
+        self._drop_chunks(call)
         if self._answers.pop(call, None) is not None:
+            self._turns.remove(call)
+
+    def _drop_chunks(self, call: int) -> None:
+        if self._chunks.pop(call, None) is not None:
             self._turns.remove(call)
 
     async def next(self) -> broker_pb2.NodeFrame:
@@ -85,6 +104,13 @@ class Outbox:
     def _next_piece(self) -> broker_pb2.NodeFrame | None:
         for _ in range(len(self._turns)):
             call = self._turns.popleft()
+            if (chunks := self._chunks.get(call)) is not None:
+                frame = chunks.popleft()
+                if chunks:
+                    self._turns.append(call)
+                else:
+                    del self._chunks[call]
+                return frame
             answer = self._answers.get(call)
             if answer is None:
                 continue

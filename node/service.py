@@ -32,11 +32,14 @@ from dataspace.record_room import RecordRoom
 from dataspace.v1 import audit_pb2
 from node import admin
 from node.attachment import Attachment
+from node.blinding import BlindingPool
 from node.catalogue import open_catalogue
 from node.existence.opening import ExistenceRoom
 from node.gatekeeper import Gatekeeper, now_ms
 from node.governance import Governance
 from node.ledger import Ledger
+from node.linking.gate import OverlapGate
+from node.linking.rounds import Rounds
 from node.patients import Patients
 from node.record_volumes import RecordVolumes
 from node.records import RecordGate
@@ -62,6 +65,7 @@ class Node:
     cosigned: CosignedStore
     governance: Governance
     existence: ExistenceRoom
+    pool: BlindingPool
 
     @classmethod
     def open(cls, home: PartyHome) -> Node:
@@ -123,7 +127,16 @@ class Node:
             ),
         )
         return cls(
-            home, in_force, gatekeeper, room, generations, limits, cosigned, governance, existence
+            home,
+            in_force,
+            gatekeeper,
+            room,
+            generations,
+            limits,
+            cosigned,
+            governance,
+            existence,
+            BlindingPool(config.threads),
         )
 
     async def run(self) -> None:
@@ -146,14 +159,16 @@ class Node:
         grace = self.home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
         handlers = self.room.handlers()
+        gatekeeper = self.gatekeeper
         attachment = Attachment(
             self.home,
-            self.gatekeeper,
+            gatekeeper,
             self.in_force,
             witnessing,
             on_change,
             handlers,
             self.governance.take,
+            Rounds(gatekeeper.region, OverlapGate(gatekeeper, self.pool), self.pool),
         )
 
         loop = asyncio.get_running_loop()
@@ -193,6 +208,7 @@ class Node:
 
     def close(self) -> None:
         """Let go of log, index and ledger; nothing is answered any more."""
+        self.pool.close()
         self.room.close()
         self.gatekeeper.recorder.log.close()
         self.gatekeeper.ledger.close()

@@ -24,6 +24,20 @@ from dataspace.errors import DataspaceError, Malformed, Unavailable
 _COSIGNED_SECONDS = 1.0  # for witnesses, who normally need less
 
 
+class Distinct(StrEnum):
+    """How people are counted over several regions."""
+
+    SUM = "sum"
+    UNION = "union"
+
+
+class Tier(StrEnum):
+    """How people are recognised across regions."""
+
+    BLIND = "blind"
+    KEYED = "keyed"
+
+
 class Require(StrEnum):
     """Which regions have to answer."""
 
@@ -37,6 +51,13 @@ def query(
     purpose: Annotated[str, typer.Option("--purpose", help="an HL7 v3 ActReason code")],
     project: Annotated[str, typer.Option("--project", help="what budgets count against")] = "",
     pooled: Annotated[bool, typer.Option("--pooled", help="not there yet")] = False,
+    distinct: Annotated[
+        Distinct,
+        typer.Option("--distinct", help="count(distinct person): regions summed, or each once"),
+    ] = Distinct.SUM,
+    tier: Annotated[
+        Tier | None, typer.Option("--tier", help="how people are recognised across regions")
+    ] = None,
     require: Annotated[Require, typer.Option("--require", help="which regions")] = Require.ALL,
     deadline: Annotated[
         float, typer.Option("--deadline", min=0.1, help="seconds to wait for the answer")
@@ -66,12 +87,14 @@ def query(
     if explain:
         explain_query(sql, purpose, project, actor_home(home, actor), format_)
         return
-    with Session(actor_home(home, actor)) as session, _progress() as on_progress:
+    with Session(actor_home(home, actor)) as session, progress_bars() as on_progress:
         release = session.query(
             sql,
             purpose=purpose,
             project=project,
             require=require.value,
+            distinct=Distinct.UNION.value if distinct is Distinct.UNION else "",
+            tier="" if tier is None else tier.value,
             on_progress=on_progress,
             seconds=deadline,
             cosigned_seconds=_COSIGNED_SECONDS,
@@ -98,7 +121,7 @@ def _write_evidence(release: Release, file: Path | None) -> DataspaceError | Non
 
 
 @contextmanager
-def _progress() -> Iterator[OnProgress | None]:
+def progress_bars() -> Iterator[OnProgress | None]:
     """A bar for each region, on a terminal only."""
     if not sys.stderr.isatty():
         yield None
@@ -108,15 +131,27 @@ def _progress() -> Iterator[OnProgress | None]:
         BarColumn(),
         TextColumn("{task.fields[stage]}"),
     )
-    steps = {"received": 10, "decided": 30, "running": 40, "released": 100, "refused": 100}
+    steps = {
+        "received": (10, 0),
+        "decided": (30, 0),
+        "running": (40, 50),
+        "hashing": (30, 20),
+        "blinding": (50, 20),
+        "passing": (70, 25),
+        "released": (100, 0),
+        "refused": (100, 0),
+    }
     with Progress(*columns, console=errors, transient=True) as bars:
         tasks = {}
+        done: dict[str, float] = {}
 
         def on_progress(region: str, stage: str, fraction: float) -> None:
             if region not in tasks:
                 tasks[region] = bars.add_task(region, total=100, stage=stage)
-            done = steps.get(stage, 0) + (50 * fraction if stage == "running" else 0)
-            bars.update(tasks[region], completed=done, stage=stage)
+            begins, share = steps.get(stage, (0, 0))
+            # Blinding and passing go on side by side: the bar never falls back.
+            done[region] = max(done.get(region, 0.0), begins + share * fraction)
+            bars.update(tasks[region], completed=done[region], stage=stage)
 
         yield on_progress
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dataspace.cli import supervising
+from dataspace.cli.asking import progress_bars
 from dataspace.cli.audit import verify_logs
 from dataspace.cli.options import Format, told
 from dataspace.cli.output import out, print_release, print_rows
@@ -23,6 +24,14 @@ QUESTION = (
 )
 FORBIDDEN = "SELECT brca, count(*) AS n FROM conditions GROUP BY brca"
 
+ACROSS = (
+    "SELECT h.region AS in_hongkong, m.region AS in_macao, count(distinct g.person) AS patients "
+    "FROM guangzhou.conditions g LEFT JOIN hongkong.patients h ON g.person = h.person "
+    "LEFT JOIN macao.patients m ON g.person = m.person "
+    "WHERE g.category = 'diabetes' GROUP BY h.region, m.region"
+)
+_ACROSS_SECONDS = 300.0
+
 
 @told
 def demo(
@@ -31,7 +40,7 @@ def demo(
         Path | None, typer.Option("--home", help="keep the space here instead of removing it")
     ] = None,
 ) -> None:
-    """Everything in one minute: make a space, ask, be refused, verify the logs, stop."""
+    """Everything in a minute: make a space, ask, also across regions, be refused, verify, stop."""
     with tempfile.TemporaryDirectory(prefix="gba-demo-") as folder:
         _tell_story(home or Path(folder) / "space", patients)
 
@@ -60,6 +69,14 @@ def _ask(home: Path, step: supervising.Tell) -> None:
     out.print(f"         [cyan]{QUESTION}[/]")
     with connect(home, "hongkong/researcher") as session:
         print_release(session.query(QUESTION, purpose="HRESCH"), Format.TABLE)
+        step("how many of Guangzhou's diabetic patients are also known in Hong Kong or Macao?")
+        out.print(f"         [cyan]{ACROSS}[/]")
+        with progress_bars() as told:
+            known = session.query(
+                ACROSS, purpose="HRESCH", seconds=_ACROSS_SECONDS, on_progress=told
+            )
+        print_release(known, Format.TABLE)
+        out.print("         found by blinding and matching; no region and no broker saw who it is")
         step("the same researcher asks for a genetic marker, which a negative list forbids")
         out.print(f"         [cyan]{FORBIDDEN}[/]")
         try:

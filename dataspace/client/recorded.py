@@ -27,7 +27,14 @@ from dataspace.policy.rules import PolicySet, load
 from dataspace.v1 import audit_pb2, evidence_pb2
 
 _PAGE = 500
-_KINDS = ("query.released", "query.refused", "existence.read", "existence.refused")
+_KINDS = (
+    "query.released",
+    "query.refused",
+    "existence.read",
+    "existence.refused",
+    "overlap.released",
+    "overlap.refused",
+)
 
 
 @dataclass(frozen=True)

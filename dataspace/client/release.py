@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dataspace.client.columns import arrow_table, column_types
 from dataspace.errors import Unavailable
+from dataspace.evidence.overlap_releases import CheckedOverlap
 from dataspace.evidence.releases import CheckedRelease
 from dataspace.query.combine import Answer
 from dataspace.query.tree import Query
@@ -85,7 +86,8 @@ class Release:
 
 def release_of(
     query: Query,
-    checked: CheckedRelease,
+    checked: CheckedRelease | CheckedOverlap,
+    answer: Answer,
     bundle: query_pb2.ReleaseBundle,
     envelope: Envelope,
     cosigned: query_pb2.Cosigned | None,
@@ -93,7 +95,7 @@ def release_of(
     """A release as a session hands it out, of what was checked."""
     return Release(
         id=checked.release_sha256.hex(),
-        answer=checked.answer,
+        answer=answer,
         nodes=tuple(
             NodeStatus(node.region, node.status, node.reason) for node in checked.release.nodes
         ),

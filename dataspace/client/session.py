@@ -20,6 +20,7 @@ import grpc
 from google.protobuf.message import Message
 
 from dataspace.channels import pinned_channel
+from dataspace.client.across import AcrossQuestion, across
 from dataspace.client.asking import LogAnswer, check_answers
 from dataspace.client.believed import Believed
 from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
@@ -33,9 +34,10 @@ from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
 from dataspace.evidence.cosigned import check_cosigned, receipts_of
 from dataspace.evidence.offers import RegionOffer, open_offer, regions_asked
+from dataspace.evidence.overlap_releases import CheckedOverlap, check_overlap
 from dataspace.evidence.pinned import pin
 from dataspace.evidence.quorum import trusted_quorum
-from dataspace.evidence.releases import CheckedRelease, check_release
+from dataspace.evidence.releases import GIVEN_UP, CheckedRelease, check_release
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import MAX_LIFE_MS, make_freshness
@@ -140,16 +142,25 @@ class Session:
         project: str = "",
         require: str = "all",
         pooled: bool = False,
+        distinct: str = "",
+        tier: str = "",
         on_progress: OnProgress | None = None,
         seconds: float = QUERY_SECONDS,
         cosigned_seconds: float = 0.0,
     ) -> Release:
         """Ask one SELECT. Returns a verified `Release`.
 
-        It is `provisional` unless witnesses cosign its entries within `cosigned_seconds`.
+        `distinct="union"` counts each human being once over all regions; `tier` is how people
+        are recognised across regions. It is `provisional` unless witnesses cosign its entries
+        within `cosigned_seconds`.
         Raises `Malformed`, `Refused`, `Unavailable` or `Unverified`; under `require="all"`
         also where a single region refuses or is away.
         """
+        question = across(sql, distinct, tier)
+        if question is not None:
+            found = AcrossQuestion.of(question, self.catalogue().offers, distinct, tier)
+            request = self._request(sql, list(found.query.regions), purpose, project, "all")
+            return self._across(found, request, seconds, on_progress, cosigned_seconds)
         unbound = parse_query(sql)
         offers = regions_asked(unbound, self.catalogue().offers)
         first = next(iter(offers.values()))
@@ -167,8 +178,30 @@ class Session:
         _require(checked, require)
         if cosigned is not None:
             check_cosigned(receipts_of(bundle), cosigned, self.trust)
-        release = release_of(query, checked, bundle, envelope, cosigned)
+        release = release_of(query, checked, checked.answer, bundle, envelope, cosigned)
         return replace(release, prove=lambda: self.evidence(release.id))
+
+    def _across(
+        self,
+        question: AcrossQuestion,
+        request: query_pb2.QueryRequest,
+        seconds: float,
+        on_progress: OnProgress | None,
+        cosigned_seconds: float,
+    ) -> Release:
+        """A question that is answered by a round of linkage between the regions' nodes."""
+        question.fill(request)
+        envelope = seal(request, self._home.identity)
+        event, digest, cosigned = self._ask(envelope, seconds, on_progress, cosigned_seconds)
+        if question.bound is None or event.WhichOneof("event") != "release":
+            raise Unverified("an answer to what had to be refused", code="release-answer")
+        checked = check_overlap(event.release, question.bound, digest, self.trust, now_ms())
+        _require(checked, "all")  # whoever is missing changes what is counted
+        if cosigned is not None:
+            check_cosigned(receipts_of(event.release), cosigned, self.trust)
+        answer = question.answer(question.bound, checked)
+        asked = question.bound.outcomes()
+        return release_of(asked, checked, answer, event.release, envelope, cosigned)
 
     def explain(
         self, sql: str, *, purpose: str, project: str = "", seconds: float = QUERY_SECONDS
@@ -187,27 +220,21 @@ class Session:
         event, digest, _ = self._ask(envelope, seconds, None)
         return read_explanations(event.explanations, sorted(offers), digest, self.trust, now_ms())
 
-    def _signed(
-        self,
-        sql: str,
-        regions: list[str],
-        purpose: str,
-        project: str,
-        require: str,
-        *,
-        pooled: bool = False,
-        explain: bool = False,
-    ) -> Envelope:
-        request = query_pb2.QueryRequest(
+    def _signed(self, *asked: Any, pooled: bool = False, explain: bool = False) -> Envelope:
+        request = self._request(*asked)
+        request.pooled, request.explain = pooled, explain
+        return seal(request, self._home.identity)
+
+    def _request(
+        self, sql: str, regions: list[str], purpose: str, project: str, require: str
+    ) -> query_pb2.QueryRequest:
+        return query_pb2.QueryRequest(
             freshness=self._freshness([*regions, "broker"]),
             sql=sql,
             purpose=purpose,
             project=project,
             require=query_pb2.REQUIRE_ANY if require == "any" else query_pb2.REQUIRE_ALL,
-            pooled=pooled,
-            explain=explain,
         )
-        return seal(request, self._home.identity)
 
     def audit(
         self, request: Message, logs: Sequence[str], *, seconds: float = QUERY_SECONDS
@@ -381,7 +408,7 @@ def _region_named(envelope: Envelope) -> str:
     return str(catalogue_pb2.ProductOffer.FromString(envelope.payload).region)
 
 
-def _require(checked: CheckedRelease, require: str) -> None:
+def _require(checked: CheckedRelease | CheckedOverlap, require: str) -> None:
     """Raise what a region said, where the caller requires it."""
     missing = [node for node in checked.release.nodes if node.status != "released"]
     if not missing or (require == "any" and len(missing) < len(checked.release.nodes)):
@@ -392,7 +419,8 @@ def _require(checked: CheckedRelease, require: str) -> None:
             error = error_of(answer.refusal.status)
             error.args = (f"{node.region}: {error.args[0]}",)
             raise error
-    node = missing[0]
+    # A region that was only left by another says least.
+    node = min(missing, key=lambda each: GIVEN_UP in each.reason)
     if node.status == "unverified":
         raise Unverified(f"{node.region}: {node.reason}", code="node-unverified")
     raise Unavailable(

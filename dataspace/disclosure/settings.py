@@ -14,5 +14,6 @@ def strictest(settings: Sequence[Disclosure]) -> Disclosure:
         update={
             "min_subjects": max(each.min_subjects for each in settings),
             "round_to": max(each.round_to for each in settings),
+            "secondary": any(each.secondary for each in settings),
         }
     )

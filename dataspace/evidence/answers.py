@@ -25,6 +25,7 @@ from dataspace.v1 import (
     emergency_pb2,
     evidence_pb2,
     existence_pb2,
+    linkage_pb2,
     query_pb2,
     record_pb2,
     sealing_pb2,
@@ -32,6 +33,7 @@ from dataspace.v1 import (
 
 Body = (
     query_pb2.Partial
+    | linkage_pb2.OverlapPartial
     | query_pb2.Explanation
     | query_pb2.Refusal
     | audit_pb2.AuditAnswer
@@ -53,6 +55,7 @@ BODIES: Mapping[str, type[Body]] = {
     payload_type_of(kind): kind
     for kind in (
         query_pb2.Partial,
+        linkage_pb2.OverlapPartial,
         query_pb2.Explanation,
         query_pb2.Refusal,
         audit_pb2.AuditAnswer,
@@ -83,6 +86,11 @@ class CheckedAnswer:
     def partial(self) -> query_pb2.Partial | None:
         """The share of an answer, if it is that."""
         return self.body if isinstance(self.body, query_pb2.Partial) else None
+
+    @property
+    def overlap(self) -> linkage_pb2.OverlapPartial | None:
+        """The share of an overlap, if it is that."""
+        return self.body if isinstance(self.body, linkage_pb2.OverlapPartial) else None
 
     @property
     def explanation(self) -> query_pb2.Explanation | None:

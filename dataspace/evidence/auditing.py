@@ -25,6 +25,7 @@ from dataspace.v1 import audit_pb2
 MOST_ENTRIES: Final = 5_000
 MOST_BYTES: Final = 2 * 1024 * 1024  # of whole entries and bodies in one page
 CATCH_UP_SECONDS: Final = 10.0
+_STATISTICS_KINDS = ("query.released", "overlap.released")
 _MOST_ACCESSES: Final = 10_000
 _TERMS: Final = (
     "kind", "actor", "member", "region", "role", "purpose", "product", "rule", "outcome", "code",
@@ -179,8 +180,10 @@ class Auditing:
         accesses.sort(key=lambda access: access.index)
         answer.accesses.accesses.extend(accesses)
         for product in sorted(self.products(document)):
-            terms = {"kind": "query.released", "product": product}
-            released = self.follower.index.count(Search(size, 1, terms))
+            released = sum(
+                self.follower.index.count(Search(size, 1, {"kind": kind, "product": product}))
+                for kind in _STATISTICS_KINDS
+            )
             answer.accesses.statistics.add(product=product, released=released)
         return [tag]
 

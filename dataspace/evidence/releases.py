@@ -14,10 +14,11 @@ from dataspace.identity.trustlist import TrustList
 from dataspace.query.combine import Answer, combine
 from dataspace.query.partials import read_share
 from dataspace.query.tree import Query
-from dataspace.v1 import query_pb2
+from dataspace.v1 import linkage_pb2, query_pb2
 
 RELEASED = "released"
 UNSIGNED = frozenset({"unreachable", "timeout", "unverified"})  # what a broker says of a region
+GIVEN_UP = "the round was given up"  # because of another region
 PER_BROKER = "(per broker)"  # and how its word is marked as its own
 
 
@@ -89,9 +90,11 @@ def check_answers(
     request_sha256: bytes,
     times: Mapping[str, int],
     trust_at: Callable[[int], TrustList],
+    wanted: type[query_pb2.Partial | linkage_pb2.OverlapPartial] = query_pb2.Partial,
 ) -> dict[str, CheckedAnswer]:
-    """Each region's verified answer. `times` has the regions asked, and for each the moment
-    (milliseconds) as of which its signature is judged; `trust_at` gives what was in force then."""
+    """Each region's verified answer: a `wanted` one, or a refusal. `times` has the regions
+    asked, and for each the moment (milliseconds) as of which its signature is judged; `trust_at`
+    gives what was in force then."""
     # INVARIANT: every region that was asked has an outcome, and every outcome but those of
     # `UNSIGNED`, which are shown as the broker's word, stands on bytes that the region signed.
     if sorted(node.region for node in release.nodes) != sorted(times):
@@ -103,7 +106,7 @@ def check_answers(
     for answer, region in zip(bundle.answers, spoken.values(), strict=False):
         at_ms = times[region]
         checked = check_answer(answer, region, request_sha256, trust_at(at_ms), at_ms)
-        if checked.partial is None and checked.refusal is None:
+        if not isinstance(checked.body, (wanted, query_pb2.Refusal)):
             raise Unverified(f"{region} answers with another kind than asked", code="partial-kind")
         by_digest[checked.body_sha256] = checked
     if set(by_digest) != set(spoken) or len(bundle.answers) != len(spoken):

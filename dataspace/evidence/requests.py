@@ -6,7 +6,7 @@ then freshness, then parse, then bind, then the question to put to the rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,10 +16,12 @@ from dataspace.identity.envelopes import Opened, open_envelope
 from dataspace.identity.freshness import check_freshness
 from dataspace.identity.names import PEOPLE_ROLES
 from dataspace.identity.trustlist import TrustList
-from dataspace.policy.bases import AGGREGATE, AGGREGATE_ACTION
+from dataspace.policy.bases import AGGREGATE_ACTION, OVERLAP_ACTION, basis_of
 from dataspace.policy.requests import AccessRequest
+from dataspace.query.overlap import OverlapQuery
 from dataspace.query.parse import parse_query
 from dataspace.query.product import Offer
+from dataspace.query.questions import parse_question, union_question
 from dataspace.query.tree import Query, columns_touched
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
@@ -31,11 +33,10 @@ Under = Callable[[AccessRequest, int], AccessRequest]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A verified, fresh request with its parsed, still unbound query."""
+class _Opened:
+    """A verified, fresh request."""
 
     opened: Opened[query_pb2.QueryRequest]
-    query: Query
 
     @property
     def request(self) -> query_pb2.QueryRequest:
@@ -58,6 +59,20 @@ class Asked:
         return tuple(name for name in self.request.freshness.audience if name != "broker")
 
 
+@dataclass(frozen=True)
+class Asked(_Opened):
+    """A verified, fresh request with its parsed, still unbound query."""
+
+    query: Query
+
+
+@dataclass(frozen=True)
+class AskedOverlap(_Opened):
+    """The same with a question across regions."""
+
+    query: OverlapQuery
+
+
 def open_request(
     envelope: Envelope, trust: TrustList, now_ms: int
 ) -> Opened[query_pb2.QueryRequest]:
@@ -78,10 +93,37 @@ def open_request(
 
 def read_request(opened: Opened[query_pb2.QueryRequest], now_ms: int, audience: str) -> Asked:
     """Check freshness for `audience` ("broker" or a region) and parse the SQL."""
+    _check(opened, now_ms, audience)
+    return Asked(opened, parse_query(opened.message.sql))
+
+
+def read_question(
+    opened: Opened[query_pb2.QueryRequest], now_ms: int, audience: str
+) -> Asked | AskedOverlap:
+    """As `read_request`, where a question across regions is read as well.
+
+    Raises `Malformed` (`linkage`) where a question across regions is not for exactly its own
+    ones, and (`overlap-union`) where a union is asked of what cannot be one.
+    """
+    _check(opened, now_ms, audience)
+    query = parse_question(opened.message.sql)
+    regions = tuple(each for each in opened.message.freshness.audience if each != "broker")
+    if isinstance(query, Query):
+        if not opened.message.distinct_union:
+            return Asked(opened, query)
+        query = union_question(query, regions)
+    elif opened.message.distinct_union:
+        raise Malformed("a union names no region; leave --distinct out", code="overlap-union")
+    # INVARIANT: who takes part is what the requester signed, twice.
+    if query.regions != tuple(sorted(regions)):
+        raise Malformed("a question across regions is for exactly these regions", code="linkage")
+    return AskedOverlap(opened, query)
+
+
+def _check(opened: Opened[query_pb2.QueryRequest], now_ms: int, audience: str) -> None:
     check_freshness(opened.message.freshness, now_ms=now_ms, audience=audience)
     if opened.message.pooled:
         raise Malformed("pooled answers are not there yet; ask without --pooled", code="pooled")
-    return Asked(opened, parse_query(opened.message.sql))
 
 
 def access_requests(
@@ -93,34 +135,62 @@ def access_requests(
     under: Under = lambda request, _at_ms: request,
 ) -> tuple[AccessRequest, ...]:
     """The questions that the rules of `region`'s share are asked: one for each product."""
-    uri = asked.signer.uri
     touched = columns_touched(query)
     questions = (
-        AccessRequest(
-            actor_uri=str(uri),
-            actor_region=uri.region,
-            actor_member=uri.member,
-            actor_role=uri.role,
-            action=AGGREGATE_ACTION,
-            product=product,
-            product_region=region,
-            purpose=asked.request.purpose,
-            project=asked.request.project,
-            columns=touched[product],
-            categories=frozenset(
-                category
-                for name in touched[product]
-                for category in offers[product].columns[name].categories
-            ),
-            route_from=region,
-            route_to=uri.region,
-            legal_basis=AGGREGATE,
-            agreement="absent",
-            consent="absent",
-            emergency=False,
-            at_ms=now_ms,
-            assurance=asked.signer.assurance,
-        )
+        _access(asked, AGGREGATE_ACTION, offers[product], region, touched[product], now_ms)
         for product in query.products
     )
     return tuple(under(each, now_ms) for each in questions)
+
+
+def overlap_requests(
+    asked: AskedOverlap,
+    query: OverlapQuery,
+    offers: Mapping[str, Offer],
+    now_ms: int,
+    under: Under = lambda request, _at_ms: request,
+    *,
+    regions: Sequence[str] | None = None,
+) -> tuple[AccessRequest, ...]:
+    """The questions that the rules are asked about a bound question across regions: one for
+    each side, in the order of its regions; of `regions` alone where they are given.
+
+    Counts leave the side's region for the requester's, who is told what its groups stand for.
+    """
+    questions = (
+        _access(
+            asked, OVERLAP_ACTION, offers[side.product], side.region, side.columns_touched(), now_ms
+        )
+        for side in sorted(query.sides, key=lambda side: side.region)
+        if regions is None or side.region in regions
+    )
+    return tuple(under(each, now_ms) for each in questions)
+
+
+def _access(
+    asked: _Opened, action: str, offer: Offer, region: str, columns: frozenset[str], now_ms: int
+) -> AccessRequest:
+    uri = asked.signer.uri
+    return AccessRequest(
+        actor_uri=str(uri),
+        actor_region=uri.region,
+        actor_member=uri.member,
+        actor_role=uri.role,
+        action=action,
+        product=offer.product,
+        product_region=region,
+        purpose=asked.request.purpose,
+        project=asked.request.project,
+        columns=columns,
+        categories=frozenset(
+            category for name in columns for category in offer.columns[name].categories
+        ),
+        route_from=region,
+        route_to=uri.region,
+        legal_basis=basis_of(region, uri.region, action),
+        agreement="absent",
+        consent="absent",
+        emergency=False,
+        at_ms=now_ms,
+        assurance=asked.signer.assurance,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,31 @@ def union_counts(resolution: Resolution, codes: Sequence[Ints]) -> Counts:
     """Who stands at any side, by code: one human being once, wherever their rows are."""
     _, cells = _distinct(np.concatenate(resolution.people), np.concatenate(codes))
     return _counted(cells[:, None])
+
+
+def outer_counts(resolution: Resolution, codes: Sequence[Ints]) -> Counts:
+    """Everybody, once in each combination of their codes; `ABSENT` where a side has no row."""
+    everyone = np.arange(resolution.count, dtype=np.int64)
+    whole = Resolution((everyone, *resolution.people), resolution.count, ())
+    counted = joint_counts(
+        whole, [np.zeros_like(everyone), *codes], optional=range(1, len(codes) + 1)
+    )
+    return Counts(counted.codes[:, 1:], counted.people)
+
+
+def margin_counts(resolution: Resolution, codes: Sequence[Ints]) -> Counts:
+    """How many have the codes of some sides but not all, wherever else they stand: of each
+    side alone and, where there are three, of each two. `ABSENT` where a side is not asked."""
+    tables, people = [np.zeros((0, len(codes)), np.int64)], [np.zeros(0, np.int64)]
+    for size in range(1, len(codes)):
+        for some in combinations(range(len(codes)), size):
+            part = Resolution(tuple(resolution.people[at] for at in some), resolution.count, ())
+            counted = joint_counts(part, [codes[at] for at in some])
+            table = np.full((len(counted.people), len(codes)), ABSENT, np.int64)
+            table[:, some] = counted.codes
+            tables.append(table)
+            people.append(counted.people)
+    return Counts(np.concatenate(tables), np.concatenate(people))
 
 
 def _distinct(people: Ints, codes: Ints) -> tuple[Ints, Ints]:

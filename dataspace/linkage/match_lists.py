@@ -88,3 +88,20 @@ def common_lists(*regions: Sequence[MatchList]) -> tuple[MatchList, ...]:
         return max(places), sum(places), one.kinds
 
     return tuple(sorted(shared, key=rank))
+
+
+def shared_lists(*regions: Sequence[MatchList]) -> tuple[MatchList, ...]:
+    """The lists that at least two of `regions` have, in the order of trust; the same in any order
+    of regions. Ranked as `common_lists` ranks, among those that have a list."""
+    every = sorted(set().union(*regions), key=lambda one: one.kinds)
+
+    def places(one: MatchList) -> list[int]:
+        return [tuple(region).index(one) for region in regions if one in region]
+
+    shared = [one for one in every if len(places(one)) > 1]
+    return tuple(
+        sorted(
+            shared,
+            key=lambda one: (max(places(one)), sum(places(one)) / len(places(one)), one.kinds),
+        )
+    )

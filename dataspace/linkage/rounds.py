@@ -21,7 +21,7 @@ from dataspace.errors import DataspaceError, Malformed, Unverified
 from dataspace.identity.names import REGIONS, ActorUri
 from dataspace.linkage.points import POINT_BYTES
 from dataspace.linkage.sealing import PublicSealingKey
-from dataspace.v1 import linkage_pb2
+from dataspace.v1 import linkage_pb2, sealing_pb2
 
 BLIND = "blind"
 KEYED = "keyed"
@@ -139,6 +139,7 @@ class Joined:
     batches: tuple[BatchShape, ...]
     contribution_sha256: bytes
     payload_sha256: bytes  # of the signed bytes
+    padded: bool = False  # it tells the other nodes how many tuples are dummies
 
     def __post_init__(self) -> None:
         codes = [batch.code for batch in self.batches]
@@ -184,6 +185,7 @@ class Joined:
             tuple(BatchShape(batch.code, batch.tuples) for batch in message.batches),
             message.contribution_sha256,
             payload_sha256,
+            message.padded,
         )
 
 
@@ -194,17 +196,20 @@ def join_message(
     inputs_commitment: bytes,
     batches: Sequence[BatchShape],
     contribution_sha256: bytes = b"",
+    *,
+    padded: bool = False,
 ) -> linkage_pb2.RoundJoin:
     """What a node signs to join, before it sees anything of the others."""
     return linkage_pb2.RoundJoin(
         region=region,
         round_id=plan.round_id,
-        sealing_key=linkage_pb2.SealingPublicKey(kind=sealing_key.kind, data=sealing_key.data),
+        sealing_key=sealing_pb2.SealingPublicKey(kind=sealing_key.kind, data=sealing_key.data),
         inputs_commitment=inputs_commitment,
         batches=[
             linkage_pb2.LinkageBatch(code=batch.code, tuples=batch.tuples) for batch in batches
         ],
         contribution_sha256=contribution_sha256,
+        padded=padded,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 AGGREGATE_ACTION: Final = "aggregate"
+OVERLAP_ACTION: Final = "overlap"
 AGGREGATE: Final = "AGGREGATE"
 EMERGENCY: Final = "EMERGENCY"
 LOCAL: Final = "LOCAL"

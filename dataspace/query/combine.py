@@ -78,7 +78,9 @@ class _Shown:
 
 
 @dataclass(frozen=True)
-class _Combined:
+class CombinedCell:
+    """One cell of the whole answer: its row, who shows it, and how far off each aggregate is."""
+
     row: Row
     regions: tuple[str, ...]
     errors: tuple[Decimal | None, ...]
@@ -98,6 +100,13 @@ def combine(query: Query, shares: Sequence[Share], audience: Sequence[str]) -> A
         check_fits(query, share)
     combined = _merge(query, sorted(shares, key=lambda share: share.region))
     hidden = _hidden_cells(query, combined, audience)
+    return answer_of(query, combined, hidden, _notes(query, shares))
+
+
+def answer_of(
+    query: Query, combined: list[CombinedCell], hidden: int | None, notes: tuple[str, ...]
+) -> Answer:
+    """HAVING, ORDER BY, LIMIT and outputs of a bound query over its released cells."""
     if query.having is not None:
         combined = [c for c in combined if evaluate(query.having, c.row) is True]
     combined = _ordered(query, combined)
@@ -116,7 +125,7 @@ def combine(query: Query, shares: Sequence[Share], audience: Sequence[str]) -> A
         shown_by=tuple(c.regions for c in combined),
         hidden_cells=hidden,
         error_bounds=_error_bounds(query, combined),
-        notes=_notes(query, shares),
+        notes=notes,
     )
 
 
@@ -169,7 +178,7 @@ def _check_whole(region: str, aggregate: Aggregate, part: Part, state: State) ->
         raise Unverified(f"the partial of {region} lacks a figure", code="partial-state")
 
 
-def _merge(query: Query, shares: Sequence[Share]) -> list[_Combined]:
+def _merge(query: Query, shares: Sequence[Share]) -> list[CombinedCell]:
     groups: dict[tuple[Any, ...], list[tuple[_Shown, Cell]]] = {}
     for share in shares:
         for cell in share.cells:
@@ -178,7 +187,7 @@ def _merge(query: Query, shares: Sequence[Share]) -> list[_Combined]:
     return [_combined(query, members) for members in groups.values()]
 
 
-def _combined(query: Query, members: Sequence[tuple[_Shown, Cell]]) -> _Combined:
+def _combined(query: Query, members: Sequence[tuple[_Shown, Cell]]) -> CombinedCell:
     by_state = zip(*(cell.states for _, cell in members), strict=True)
     found: dict[int, list[Contribution]] = {}
     owners = [index for index, each in enumerate(query.aggregates) for _ in each.parts]
@@ -191,7 +200,7 @@ def _combined(query: Query, members: Sequence[tuple[_Shown, Cell]]) -> _Combined
         TABLE[aggregate.kind].combine(aggregate, found[index])
         for index, aggregate in enumerate(query.aggregates)
     ]
-    return _Combined(
+    return CombinedCell(
         Row(members[0][1].keys, tuple(each.value for each in figures)),
         tuple(shown.region for shown, _ in members),
         tuple(each.error for each in figures),
@@ -199,7 +208,7 @@ def _combined(query: Query, members: Sequence[tuple[_Shown, Cell]]) -> _Combined
 
 
 def _error_bounds(
-    query: Query, combined: Sequence[_Combined]
+    query: Query, combined: Sequence[CombinedCell]
 ) -> tuple[dict[str, float], ...] | None:
     """For each row the columns that are not exact, and how far off they may be."""
     inexact = {
@@ -221,7 +230,7 @@ def _error_bounds(
 
 
 def _hidden_cells(
-    query: Query, combined: Sequence[_Combined], audience: Sequence[str]
+    query: Query, combined: Sequence[CombinedCell], audience: Sequence[str]
 ) -> int | None:
     declared = 1
     levels: list[frozenset[Any]] = []
@@ -245,12 +254,12 @@ def _levels(key: Scalar, audience: Sequence[str]) -> frozenset[Any] | None:
     return None if key.levels is None else frozenset(key.levels)
 
 
-def _ordered(query: Query, combined: list[_Combined]) -> list[_Combined]:
-    def by_keys(left: _Combined, right: _Combined) -> int:
+def _ordered(query: Query, combined: list[CombinedCell]) -> list[CombinedCell]:
+    def by_keys(left: CombinedCell, right: CombinedCell) -> int:
         pairs = zip(left.row.keys, right.row.keys, strict=True)
         return next((c for a, b in pairs if (c := _compare(a, b, nulls_first=False))), 0)
 
-    def by_order(left: _Combined, right: _Combined) -> int:
+    def by_order(left: CombinedCell, right: CombinedCell) -> int:
         for order in query.order:
             decided = _directed(order, evaluate(order.value, left.row), right)
             if decided:
@@ -260,7 +269,7 @@ def _ordered(query: Query, combined: list[_Combined]) -> list[_Combined]:
     return sorted(combined, key=cmp_to_key(by_order))
 
 
-def _directed(order: Order, left: Figure, other: _Combined) -> int:
+def _directed(order: Order, left: Figure, other: CombinedCell) -> int:
     right = evaluate(order.value, other.row)
     if left is None or right is None:
         return _compare(left, right, nulls_first=order.nulls_first)

@@ -31,8 +31,22 @@ _WHOLE = re.compile(r"[0-9]{1,38}")
 def parse_query(sql: str) -> Query:
     """Parse one SELECT. Raises `Malformed` with the place in the text.
 
-    Column references are unbound: names are checked against a product by `bind`.
+    Column references are unbound: names are checked against a product by `bind`. A join
+    across regions is malformed here (`linkage`): `questions.parse_question` reads that too.
     """
+    query = read_select(sql)
+    if query.across_regions:
+        raise Malformed(
+            "a join across regions means the same human being, and is answered by linkage, not "
+            "here; join products of one region, or leave the regions out",
+            code="linkage",
+            place=query.sources[0].place,
+        )
+    return query
+
+
+def read_select(sql: str) -> Query:
+    """One SELECT as it stands, whatever regions its products are of. Raises `Malformed`."""
     try:
         return _SelectReader(sql).read(read_statement(sql))
     except RecursionError:

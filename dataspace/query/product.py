@@ -29,6 +29,7 @@ LINKAGE_FIELDS = frozenset({
     "ric", "hkid", "bir", "mtp", "passport", "other_id", "full_name", "surname", "given_name",
     "birth_date", "sex", "postcode", "address",
 })  # fmt: skip
+MAX_PADDING = 65_536
 RESERVED_COLUMNS = frozenset({"person", "region"})
 
 
@@ -140,18 +141,36 @@ class Disclosure(_Closed):
         return self
 
 
+class Recognition(_Closed):
+    """What others may know of a product's linkage: which kinds of fields it has, and which lists
+    of them count as the same human being (None: the space's default). No columns."""
+
+    kinds: tuple[str, ...]
+    match: tuple[tuple[str, ...], ...] | None = None
+
+
 class Linkage(_Closed):
     """Columns that serve only to recognise the same human being; they never leave."""
 
     fields: dict[str, str]
     match: tuple[tuple[str, ...], ...] | None = None
+    pad_to: _Whole = 1  # sizes of cells that other nodes see are multiples of it
+    tiers: tuple[Literal["blind", "keyed"], ...] = ("blind",)
 
     @model_validator(mode="after")
     def _known(self) -> Linkage:
+        if "blind" not in self.tiers or len(set(self.tiers)) != len(self.tiers):
+            raise ValueError("tiers: blind, and keyed where you allow it, each once")
+        if self.pad_to > MAX_PADDING:
+            raise ValueError(f"pad_to: at most {MAX_PADDING}")
         used = {name.removesuffix("~") for keys in self.match or () for name in keys}
         for name in sorted({*self.fields, *used} - LINKAGE_FIELDS):
             raise ValueError(f"{name} is no kind of field; see the list in docs/product-file.md")
         return self
+
+    def published(self) -> Recognition:
+        """What others may know of it."""
+        return Recognition(kinds=tuple(sorted(self.fields)), match=self.match)
 
 
 class Title(BaseModel):
@@ -172,6 +191,8 @@ class Offer(_Closed):
     title: Title
     columns: dict[Identifier, Column]
     disclosure: Disclosure = Disclosure()
+    subject_space: str = "default"
+    recognition: Recognition | None = None
 
     @field_validator("columns")
     @classmethod
@@ -210,8 +231,8 @@ class Product(Offer):
 
     source: Annotated[str, Field(min_length=1)]
     subject: Annotated[str, Field(min_length=1)]
-    subject_space: str = "default"
     linkage: Linkage | None = None
+    recognition: None = None  # made of `linkage` when it is published
 
     @model_validator(mode="after")
     def _subject_stays(self) -> Product:
@@ -236,6 +257,8 @@ class Product(Offer):
             title=self.title,
             columns=self.columns,
             disclosure=self.disclosure,
+            subject_space=self.subject_space,
+            recognition=None if self.linkage is None else self.linkage.published(),
         )
 
 

@@ -43,14 +43,6 @@ class SourceReader(SyntaxReader):
             sources.append(self._join(join, sources, plain))
         if len(sources) > MAX_SOURCES:
             raise self.refuse(origin, f"at most {MAX_SOURCES} products are joined", "join")
-        regions = {source.region for source in sources}
-        if len(regions) > 1:
-            raise self.refuse(
-                origin,
-                "a join across regions means the same human being, and needs linkage, which is "
-                "not there yet; join products of one region, or leave the regions out",
-                "linkage",
-            )
         return tuple(sources)
 
     def _source(self, table: exp.Expr, plain: dict[str, _Plain]) -> Source:
@@ -83,7 +75,17 @@ class SourceReader(SyntaxReader):
             raise self.refuse(
                 join, "products are joined on person alone: ON a.person = b.person", "join"
             )
+        self._check_across(join, source, sources)
         return replace(source, optional=side == "LEFT")
+
+    def _check_across(self, join: exp.Expr, source: Source, sources: list[Source]) -> None:
+        """Across regions whoever is absent on the left is nobody to join to."""
+        absent = {each.alias for each in sources if each.optional and each.region != source.region}
+        named = {node.table for node in join.find_all(exp.Column)}
+        if named & absent:
+            raise self.refuse(
+                join, "after a LEFT JOIN across regions, join on the first side's person", "join"
+            )
 
     def _on_person(self, join: exp.Expr, alias: str, earlier: set[str]) -> bool:
         using, condition = join.args.get("using"), join.args.get("on")

@@ -245,6 +245,11 @@ class Query:
         return self.sources[0].region
 
     @property
+    def across_regions(self) -> bool:
+        """Whether its products are of several regions: then linkage answers it, or nobody."""
+        return len({source.region for source in self.sources}) > 1
+
+    @property
     def products(self) -> tuple[str, ...]:
         """The products asked, each once."""
         return tuple(dict.fromkeys(source.product for source in self.sources))

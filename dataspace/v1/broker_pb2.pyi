@@ -1,6 +1,7 @@
 from dataspace.v1 import agreement_pb2 as _agreement_pb2
 from dataspace.v1 import audit_pb2 as _audit_pb2
 from dataspace.v1 import envelope_pb2 as _envelope_pb2
+from dataspace.v1 import linkage_pb2 as _linkage_pb2
 from dataspace.v1 import query_pb2 as _query_pb2
 from dataspace.v1 import revocation_pb2 as _revocation_pb2
 from google.protobuf.internal import containers as _containers
@@ -30,7 +31,7 @@ class Hello(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class NodeFrame(_message.Message):
-    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure", "witness_ask", "witness_reply", "log_update", "revocation_list")
+    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure", "witness_ask", "witness_reply", "log_update", "revocation_list", "round")
     CALL_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +43,7 @@ class NodeFrame(_message.Message):
     WITNESS_REPLY_FIELD_NUMBER: _ClassVar[int]
     LOG_UPDATE_FIELD_NUMBER: _ClassVar[int]
     REVOCATION_LIST_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
     call: int
     hello: _envelope_pb2.Envelope
     offers: Offers
@@ -53,7 +55,8 @@ class NodeFrame(_message.Message):
     witness_reply: WitnessReply
     log_update: LogUpdate
     revocation_list: _envelope_pb2.Envelope
-    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., failure: _Optional[_Union[_query_pb2.ErrorStatus, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., revocation_list: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ...) -> None: ...
+    round: RoundFrame
+    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., failure: _Optional[_Union[_query_pb2.ErrorStatus, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., revocation_list: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., round: _Optional[_Union[RoundFrame, _Mapping]] = ...) -> None: ...
 
 class Offers(_message.Message):
     __slots__ = ("offers",)
@@ -62,7 +65,7 @@ class Offers(_message.Message):
     def __init__(self, offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class BrokerFrame(_message.Message):
-    __slots__ = ("call", "challenge", "welcome", "ask", "cancel", "credit", "ping", "offers_reply", "witness_ask", "witness_reply", "log_mirrored", "revocations")
+    __slots__ = ("call", "challenge", "welcome", "ask", "cancel", "credit", "ping", "offers_reply", "witness_ask", "witness_reply", "log_mirrored", "revocations", "round")
     CALL_FIELD_NUMBER: _ClassVar[int]
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +78,7 @@ class BrokerFrame(_message.Message):
     WITNESS_REPLY_FIELD_NUMBER: _ClassVar[int]
     LOG_MIRRORED_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
     call: int
     challenge: Challenge
     welcome: Welcome
@@ -87,7 +91,8 @@ class BrokerFrame(_message.Message):
     witness_reply: WitnessReply
     log_mirrored: LogMirrored
     revocations: _revocation_pb2.RevocationLists
-    def __init__(self, call: _Optional[int] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., offers_reply: _Optional[_Union[OffersReply, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_mirrored: _Optional[_Union[LogMirrored, _Mapping]] = ..., revocations: _Optional[_Union[_revocation_pb2.RevocationLists, _Mapping]] = ...) -> None: ...
+    round: RoundFrame
+    def __init__(self, call: _Optional[int] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., offers_reply: _Optional[_Union[OffersReply, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_mirrored: _Optional[_Union[LogMirrored, _Mapping]] = ..., revocations: _Optional[_Union[_revocation_pb2.RevocationLists, _Mapping]] = ..., round: _Optional[_Union[RoundFrame, _Mapping]] = ...) -> None: ...
 
 class WitnessAsk(_message.Message):
     __slots__ = ("witness", "request")
@@ -204,3 +209,25 @@ class Chunk(_message.Message):
     data: bytes
     last: bool
     def __init__(self, data: _Optional[bytes] = ..., last: _Optional[bool] = ...) -> None: ...
+
+class RoundFrame(_message.Message):
+    __slots__ = ("invitation", "join", "start", "hop", "blinded", "contribution", "taken", "counts", "padding")
+    INVITATION_FIELD_NUMBER: _ClassVar[int]
+    JOIN_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    HOP_FIELD_NUMBER: _ClassVar[int]
+    BLINDED_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    PADDING_FIELD_NUMBER: _ClassVar[int]
+    invitation: _linkage_pb2.RoundInvitation
+    join: _envelope_pb2.Envelope
+    start: _linkage_pb2.RoundStart
+    hop: _envelope_pb2.Envelope
+    blinded: _envelope_pb2.Envelope
+    contribution: _envelope_pb2.Envelope
+    taken: _linkage_pb2.ChunksTaken
+    counts: _linkage_pb2.OverlapCounts
+    padding: _envelope_pb2.Envelope
+    def __init__(self, invitation: _Optional[_Union[_linkage_pb2.RoundInvitation, _Mapping]] = ..., join: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., start: _Optional[_Union[_linkage_pb2.RoundStart, _Mapping]] = ..., hop: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., blinded: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., contribution: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., taken: _Optional[_Union[_linkage_pb2.ChunksTaken, _Mapping]] = ..., counts: _Optional[_Union[_linkage_pb2.OverlapCounts, _Mapping]] = ..., padding: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ...) -> None: ...

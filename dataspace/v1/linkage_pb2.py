@@ -23,37 +23,47 @@ _sym_db = _symbol_database.Default()
 
 
 from dataspace.v1 import envelope_pb2 as dataspace_dot_v1_dot_envelope__pb2
+from dataspace.v1 import sealing_pb2 as dataspace_dot_v1_dot_sealing__pb2
+from dataspace.v1 import values_pb2 as dataspace_dot_v1_dot_values__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64\x61taspace/v1/linkage.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\"x\n\tRoundPlan\x12\x16\n\x0erequest_sha256\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x0c\n\x04tier\x18\x03 \x01(\t\x12\x0f\n\x07regions\x18\x04 \x03(\t\x12\r\n\x05slots\x18\x05 \x03(\t\x12\x14\n\x0c\x63hunk_tuples\x18\x06 \x01(\r\"a\n\x0fRoundInvitation\x12%\n\x04plan\x18\x01 \x01(\x0b\x32\x17.dataspace.v1.RoundPlan\x12\'\n\x07request\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.Envelope\".\n\x10SealingPublicKey\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\",\n\x0cLinkageBatch\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x0c\x12\x0e\n\x06tuples\x18\x02 \x01(\r\"\xed\x01\n\tRoundJoin\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x10\n\x08round_id\x18\x03 \x01(\x0c\x12\x33\n\x0bsealing_key\x18\x04 \x01(\x0b\x32\x1e.dataspace.v1.SealingPublicKey\x12\x19\n\x11inputs_commitment\x18\x05 \x01(\x0c\x12+\n\x07\x62\x61tches\x18\x06 \x03(\x0b\x32\x1a.dataspace.v1.LinkageBatch\x12\x1b\n\x13\x63ontribution_sha256\x18\x07 \x01(\x0c\"3\n\nRoundStart\x12%\n\x05joins\x18\x01 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"Z\n\x08HopPlace\x12\x12\n\ntranscript\x18\x01 \x01(\x0c\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x0b\n\x03hop\x18\x03 \x01(\r\x12\r\n\x05\x63hunk\x18\x04 \x01(\r\x12\x0e\n\x06tuples\x18\x05 \x01(\r\"s\n\x08HopChunk\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12%\n\x05place\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.HopPlace\x12\n\n\x02to\x18\x03 \x01(\t\x12\x0e\n\x06sealed\x18\x04 \x01(\x0c\"k\n\x0c\x42lindedChunk\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12%\n\x05place\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.HopPlace\x12\x0e\n\x06tokens\x18\x03 \x01(\x0c\"g\n\x0fKeyContribution\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x12\n\ntranscript\x18\x02 \x01(\x0c\x12\n\n\x02to\x18\x03 \x01(\t\x12\x0e\n\x06sealed\x18\x04 \x01(\x0c\"O\n\rOverlapCounts\x12\x12\n\ntranscript\x18\x01 \x01(\x0c\x12*\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x1a.dataspace.v1.OverlapCount\"-\n\x0cOverlapCount\x12\r\n\x05\x63odes\x18\x01 \x03(\x0c\x12\x0e\n\x06people\x18\x02 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64\x61taspace/v1/linkage.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\x1a\x1a\x64\x61taspace/v1/sealing.proto\x1a\x19\x64\x61taspace/v1/values.proto\"x\n\tRoundPlan\x12\x16\n\x0erequest_sha256\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x0c\n\x04tier\x18\x03 \x01(\t\x12\x0f\n\x07regions\x18\x04 \x03(\t\x12\r\n\x05slots\x18\x05 \x03(\t\x12\x14\n\x0c\x63hunk_tuples\x18\x06 \x01(\r\"\xae\x01\n\x0fRoundInvitation\x12%\n\x04plan\x18\x01 \x01(\x0b\x32\x17.dataspace.v1.RoundPlan\x12\'\n\x07request\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12&\n\x06offers\x18\x03 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x04 \x01(\x03\x12\x0e\n\x06\x63redit\x18\x05 \x01(\r\",\n\x0cLinkageBatch\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x0c\x12\x0e\n\x06tuples\x18\x02 \x01(\r\"\xfd\x01\n\tRoundJoin\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x10\n\x08round_id\x18\x03 \x01(\x0c\x12\x33\n\x0bsealing_key\x18\x04 \x01(\x0b\x32\x1e.dataspace.v1.SealingPublicKey\x12\x19\n\x11inputs_commitment\x18\x05 \x01(\x0c\x12+\n\x07\x62\x61tches\x18\x06 \x03(\x0b\x32\x1a.dataspace.v1.LinkageBatch\x12\x1b\n\x13\x63ontribution_sha256\x18\x07 \x01(\x0c\x12\x0e\n\x06padded\x18\x08 \x01(\x08\"3\n\nRoundStart\x12%\n\x05joins\x18\x01 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"Z\n\x08HopPlace\x12\x12\n\ntranscript\x18\x01 \x01(\x0c\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x0b\n\x03hop\x18\x03 \x01(\r\x12\r\n\x05\x63hunk\x18\x04 \x01(\r\x12\x0e\n\x06tuples\x18\x05 \x01(\r\"s\n\x08HopChunk\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12%\n\x05place\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.HopPlace\x12\n\n\x02to\x18\x03 \x01(\t\x12\x0e\n\x06sealed\x18\x04 \x01(\x0c\"k\n\x0c\x42lindedChunk\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12%\n\x05place\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.HopPlace\x12\x0e\n\x06tokens\x18\x03 \x01(\x0c\"g\n\x0fKeyContribution\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x12\n\ntranscript\x18\x02 \x01(\x0c\x12\n\n\x02to\x18\x03 \x01(\t\x12\x0e\n\x06sealed\x18\x04 \x01(\x0c\"c\n\x0bPaddingNote\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x12\n\ntranscript\x18\x02 \x01(\x0c\x12\n\n\x02to\x18\x03 \x01(\t\x12\x0e\n\x06sealed\x18\x04 \x01(\x0c\":\n\x0b\x43hunksTaken\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0b\n\x03hop\x18\x02 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\"|\n\rOverlapCounts\x12\x12\n\ntranscript\x18\x01 \x01(\x0c\x12*\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x1a.dataspace.v1.OverlapCount\x12+\n\x07margins\x18\x03 \x03(\x0b\x32\x1a.dataspace.v1.OverlapCount\"-\n\x0cOverlapCount\x12\r\n\x05\x63odes\x18\x01 \x03(\x0c\x12\x0e\n\x06people\x18\x02 \x01(\x04\"\xd3\x02\n\x0eOverlapPartial\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x12\n\ntranscript\x18\x04 \x01(\x0c\x12\x18\n\x10\x63\x61talogue_sha256\x18\x05 \x01(\x0c\x12\x15\n\rpolicy_sha256\x18\x06 \x01(\x0c\x12\x0f\n\x07product\x18\x07 \x01(\t\x12\r\n\x05rules\x18\x08 \x03(\t\x12\r\n\x05\x62\x61ses\x18\t \x03(\t\x12\x15\n\rdecided_at_ms\x18\n \x01(\x03\x12\x14\n\x0cmin_subjects\x18\x0b \x01(\r\x12\x10\n\x08round_to\x18\x0c \x01(\r\x12)\n\x05\x63\x65lls\x18\r \x03(\x0b\x32\x1a.dataspace.v1.OverlapCount\x12\x15\n\rlabels_sealed\x18\x0e \x01(\x0c\";\n\rOverlapLabels\x12*\n\x06labels\x18\x01 \x03(\x0b\x32\x1a.dataspace.v1.OverlapLabel\"A\n\x0cOverlapLabel\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x0c\x12#\n\x06values\x18\x02 \x03(\x0b\x32\x13.dataspace.v1.Valueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dataspace.v1.linkage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROUNDPLAN']._serialized_start=73
-  _globals['_ROUNDPLAN']._serialized_end=193
-  _globals['_ROUNDINVITATION']._serialized_start=195
-  _globals['_ROUNDINVITATION']._serialized_end=292
-  _globals['_SEALINGPUBLICKEY']._serialized_start=294
-  _globals['_SEALINGPUBLICKEY']._serialized_end=340
-  _globals['_LINKAGEBATCH']._serialized_start=342
-  _globals['_LINKAGEBATCH']._serialized_end=386
-  _globals['_ROUNDJOIN']._serialized_start=389
-  _globals['_ROUNDJOIN']._serialized_end=626
-  _globals['_ROUNDSTART']._serialized_start=628
-  _globals['_ROUNDSTART']._serialized_end=679
-  _globals['_HOPPLACE']._serialized_start=681
-  _globals['_HOPPLACE']._serialized_end=771
-  _globals['_HOPCHUNK']._serialized_start=773
-  _globals['_HOPCHUNK']._serialized_end=888
-  _globals['_BLINDEDCHUNK']._serialized_start=890
-  _globals['_BLINDEDCHUNK']._serialized_end=997
-  _globals['_KEYCONTRIBUTION']._serialized_start=999
-  _globals['_KEYCONTRIBUTION']._serialized_end=1102
-  _globals['_OVERLAPCOUNTS']._serialized_start=1104
-  _globals['_OVERLAPCOUNTS']._serialized_end=1183
-  _globals['_OVERLAPCOUNT']._serialized_start=1185
-  _globals['_OVERLAPCOUNT']._serialized_end=1230
+  _globals['_ROUNDPLAN']._serialized_start=128
+  _globals['_ROUNDPLAN']._serialized_end=248
+  _globals['_ROUNDINVITATION']._serialized_start=251
+  _globals['_ROUNDINVITATION']._serialized_end=425
+  _globals['_LINKAGEBATCH']._serialized_start=427
+  _globals['_LINKAGEBATCH']._serialized_end=471
+  _globals['_ROUNDJOIN']._serialized_start=474
+  _globals['_ROUNDJOIN']._serialized_end=727
+  _globals['_ROUNDSTART']._serialized_start=729
+  _globals['_ROUNDSTART']._serialized_end=780
+  _globals['_HOPPLACE']._serialized_start=782
+  _globals['_HOPPLACE']._serialized_end=872
+  _globals['_HOPCHUNK']._serialized_start=874
+  _globals['_HOPCHUNK']._serialized_end=989
+  _globals['_BLINDEDCHUNK']._serialized_start=991
+  _globals['_BLINDEDCHUNK']._serialized_end=1098
+  _globals['_KEYCONTRIBUTION']._serialized_start=1100
+  _globals['_KEYCONTRIBUTION']._serialized_end=1203
+  _globals['_PADDINGNOTE']._serialized_start=1205
+  _globals['_PADDINGNOTE']._serialized_end=1304
+  _globals['_CHUNKSTAKEN']._serialized_start=1306
+  _globals['_CHUNKSTAKEN']._serialized_end=1364
+  _globals['_OVERLAPCOUNTS']._serialized_start=1366
+  _globals['_OVERLAPCOUNTS']._serialized_end=1490
+  _globals['_OVERLAPCOUNT']._serialized_start=1492
+  _globals['_OVERLAPCOUNT']._serialized_end=1537
+  _globals['_OVERLAPPARTIAL']._serialized_start=1540
+  _globals['_OVERLAPPARTIAL']._serialized_end=1879
+  _globals['_OVERLAPLABELS']._serialized_start=1881
+  _globals['_OVERLAPLABELS']._serialized_end=1940
+  _globals['_OVERLAPLABEL']._serialized_start=1942
+  _globals['_OVERLAPLABEL']._serialized_end=2007
 # @@protoc_insertion_point(module_scope)

@@ -23,52 +23,53 @@ _sym_db = _symbol_database.Default()
 
 
 from dataspace.v1 import envelope_pb2 as dataspace_dot_v1_dot_envelope__pb2
+from dataspace.v1 import sealing_pb2 as dataspace_dot_v1_dot_sealing__pb2
 from dataspace.v1 import values_pb2 as dataspace_dot_v1_dot_values__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64\x61taspace/v1/query.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\x1a\x19\x64\x61taspace/v1/values.proto\"\xd8\x01\n\x0cQueryRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x0b\n\x03sql\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x0f\n\x07project\x18\x05 \x01(\t\x12&\n\x07require\x18\x06 \x01(\x0e\x32\x15.dataspace.v1.Require\x12\x0e\n\x06pooled\x18\x07 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x08 \x01(\x08\"^\n\x07Receipt\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\x12\x11\n\tinclusion\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"^\n\x0bPartialCell\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.dataspace.v1.Value\x12,\n\x06states\x18\x02 \x03(\x0b\x32\x1c.dataspace.v1.AggregateState\"\xc4\x01\n\x0e\x41ggregateState\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x0b\n\x03sum\x18\x02 \x01(\t\x12\x0c\n\x04mean\x18\x03 \x01(\t\x12\x10\n\x08variance\x18\x04 \x01(\t\x12\x11\n\tother_sum\x18\x05 \x01(\t\x12\x12\n\nother_mean\x18\x06 \x01(\t\x12\x16\n\x0eother_variance\x18\x07 \x01(\t\x12\x12\n\ncovariance\x18\x08 \x01(\t\x12#\n\x06labels\x18\t \x03(\x0b\x32\x13.dataspace.v1.Label\"i\n\x05Label\x12\"\n\x05value\x18\x01 \x01(\x0b\x32\x13.dataspace.v1.Value\x12\r\n\x05level\x18\x02 \x01(\r\x12\x10\n\x08position\x18\x03 \x01(\r\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0c\n\x04span\x18\x05 \x01(\r\"\xb2\x02\n\x07Partial\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x18\n\x10\x63\x61talogue_sha256\x18\x04 \x01(\x0c\x12\x15\n\rpolicy_sha256\x18\x05 \x01(\x0c\x12\x10\n\x08products\x18\x06 \x03(\t\x12\r\n\x05rules\x18\x07 \x03(\t\x12\r\n\x05\x62\x61ses\x18\x08 \x03(\t\x12\x11\n\tkey_names\x18\t \x03(\t\x12\x12\n\naggregates\x18\n \x03(\t\x12(\n\x05\x63\x65lls\x18\x0b \x03(\x0b\x32\x19.dataspace.v1.PartialCell\x12\x15\n\rdecided_at_ms\x18\x0c \x01(\x03\x12\x10\n\x08round_to\x18\r \x01(\r\"\x8c\x01\n\x0b\x45xplanation\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x18\n\x10\x65xplanation_json\x18\x04 \x01(\t\x12\x15\n\rdecided_at_ms\x18\x05 \x01(\x03\"c\n\x0c\x45xplanations\x12)\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x18.dataspace.v1.NodeAnswer\x12(\n\x05nodes\x18\x02 \x03(\x0b\x32\x19.dataspace.v1.NodeOutcome\"\x99\x01\n\x07Refusal\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12)\n\x06status\x18\x04 \x01(\x0b\x32\x19.dataspace.v1.ErrorStatus\x12\x15\n\rdecided_at_ms\x18\x05 \x01(\x03\"X\n\x0b\x45rrorStatus\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"Z\n\nNodeAnswer\x12$\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.dataspace.v1.Receipt\"R\n\x0bNodeOutcome\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x13\n\x0b\x62ody_sha256\x18\x04 \x01(\x0c\"\xb5\x01\n\x07Release\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12(\n\x05nodes\x18\x03 \x03(\x0b\x32\x19.dataspace.v1.NodeOutcome\x12\x15\n\ranswer_sha256\x18\x04 \x01(\x0c\x12\x13\n\x0bprovisional\x18\x05 \x01(\x08\x12\x16\n\x0ereleased_at_ms\x18\x06 \x01(\x03\"\x8b\x01\n\rReleaseBundle\x12\'\n\x07release\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.dataspace.v1.Receipt\x12)\n\x07\x61nswers\x18\x03 \x03(\x0b\x32\x18.dataspace.v1.NodeAnswer\";\n\x08Progress\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\x01\".\n\rCosignedProof\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05proof\x18\x02 \x01(\t\"7\n\x08\x43osigned\x12+\n\x06proofs\x18\x01 \x03(\x0b\x32\x1b.dataspace.v1.CosignedProof\"\xfe\x01\n\nQueryEvent\x12*\n\x08progress\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.ProgressH\x00\x12.\n\x07release\x18\x02 \x01(\x0b\x32\x1b.dataspace.v1.ReleaseBundleH\x00\x12+\n\x07refusal\x18\x03 \x01(\x0b\x32\x18.dataspace.v1.NodeAnswerH\x00\x12\x32\n\x0c\x65xplanations\x18\x04 \x01(\x0b\x32\x1a.dataspace.v1.ExplanationsH\x00\x12*\n\x08\x63osigned\x18\x05 \x01(\x0b\x32\x16.dataspace.v1.CosignedH\x00\x42\x07\n\x05\x65vent*D\n\x07Require\x12\x17\n\x13REQUIRE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bREQUIRE_ALL\x10\x01\x12\x0f\n\x0bREQUIRE_ANY\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64\x61taspace/v1/query.proto\x12\x0c\x64\x61taspace.v1\x1a\x1b\x64\x61taspace/v1/envelope.proto\x1a\x1a\x64\x61taspace/v1/sealing.proto\x1a\x19\x64\x61taspace/v1/values.proto\"\xb1\x02\n\x0cQueryRequest\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x0b\n\x03sql\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x0f\n\x07project\x18\x05 \x01(\t\x12&\n\x07require\x18\x06 \x01(\x0e\x32\x15.dataspace.v1.Require\x12\x0e\n\x06pooled\x18\x07 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x08 \x01(\x08\x12\x16\n\x0e\x64istinct_union\x18\t \x01(\x08\x12\x31\n\treply_key\x18\n \x01(\x0b\x32\x1e.dataspace.v1.SealingPublicKey\x12\x0c\n\x04tier\x18\x0b \x01(\t\"^\n\x07Receipt\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\x12\x11\n\tinclusion\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"^\n\x0bPartialCell\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.dataspace.v1.Value\x12,\n\x06states\x18\x02 \x03(\x0b\x32\x1c.dataspace.v1.AggregateState\"\xc4\x01\n\x0e\x41ggregateState\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x0b\n\x03sum\x18\x02 \x01(\t\x12\x0c\n\x04mean\x18\x03 \x01(\t\x12\x10\n\x08variance\x18\x04 \x01(\t\x12\x11\n\tother_sum\x18\x05 \x01(\t\x12\x12\n\nother_mean\x18\x06 \x01(\t\x12\x16\n\x0eother_variance\x18\x07 \x01(\t\x12\x12\n\ncovariance\x18\x08 \x01(\t\x12#\n\x06labels\x18\t \x03(\x0b\x32\x13.dataspace.v1.Label\"i\n\x05Label\x12\"\n\x05value\x18\x01 \x01(\x0b\x32\x13.dataspace.v1.Value\x12\r\n\x05level\x18\x02 \x01(\r\x12\x10\n\x08position\x18\x03 \x01(\r\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0c\n\x04span\x18\x05 \x01(\r\"\xb2\x02\n\x07Partial\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x18\n\x10\x63\x61talogue_sha256\x18\x04 \x01(\x0c\x12\x15\n\rpolicy_sha256\x18\x05 \x01(\x0c\x12\x10\n\x08products\x18\x06 \x03(\t\x12\r\n\x05rules\x18\x07 \x03(\t\x12\r\n\x05\x62\x61ses\x18\x08 \x03(\t\x12\x11\n\tkey_names\x18\t \x03(\t\x12\x12\n\naggregates\x18\n \x03(\t\x12(\n\x05\x63\x65lls\x18\x0b \x03(\x0b\x32\x19.dataspace.v1.PartialCell\x12\x15\n\rdecided_at_ms\x18\x0c \x01(\x03\x12\x10\n\x08round_to\x18\r \x01(\r\"\x8c\x01\n\x0b\x45xplanation\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x18\n\x10\x65xplanation_json\x18\x04 \x01(\t\x12\x15\n\rdecided_at_ms\x18\x05 \x01(\x03\"c\n\x0c\x45xplanations\x12)\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x18.dataspace.v1.NodeAnswer\x12(\n\x05nodes\x18\x02 \x03(\x0b\x32\x19.dataspace.v1.NodeOutcome\"\x99\x01\n\x07Refusal\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06region\x18\x03 \x01(\t\x12)\n\x06status\x18\x04 \x01(\x0b\x32\x19.dataspace.v1.ErrorStatus\x12\x15\n\rdecided_at_ms\x18\x05 \x01(\x03\"X\n\x0b\x45rrorStatus\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"Z\n\nNodeAnswer\x12$\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.dataspace.v1.Receipt\"R\n\x0bNodeOutcome\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x13\n\x0b\x62ody_sha256\x18\x04 \x01(\x0c\"\xb5\x01\n\x07Release\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x16\n\x0erequest_sha256\x18\x02 \x01(\x0c\x12(\n\x05nodes\x18\x03 \x03(\x0b\x32\x19.dataspace.v1.NodeOutcome\x12\x15\n\ranswer_sha256\x18\x04 \x01(\x0c\x12\x13\n\x0bprovisional\x18\x05 \x01(\x08\x12\x16\n\x0ereleased_at_ms\x18\x06 \x01(\x03\"\x8b\x01\n\rReleaseBundle\x12\'\n\x07release\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.dataspace.v1.Receipt\x12)\n\x07\x61nswers\x18\x03 \x03(\x0b\x32\x18.dataspace.v1.NodeAnswer\";\n\x08Progress\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\x01\".\n\rCosignedProof\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05proof\x18\x02 \x01(\t\"7\n\x08\x43osigned\x12+\n\x06proofs\x18\x01 \x03(\x0b\x32\x1b.dataspace.v1.CosignedProof\"\xfe\x01\n\nQueryEvent\x12*\n\x08progress\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.ProgressH\x00\x12.\n\x07release\x18\x02 \x01(\x0b\x32\x1b.dataspace.v1.ReleaseBundleH\x00\x12+\n\x07refusal\x18\x03 \x01(\x0b\x32\x18.dataspace.v1.NodeAnswerH\x00\x12\x32\n\x0c\x65xplanations\x18\x04 \x01(\x0b\x32\x1a.dataspace.v1.ExplanationsH\x00\x12*\n\x08\x63osigned\x18\x05 \x01(\x0b\x32\x16.dataspace.v1.CosignedH\x00\x42\x07\n\x05\x65vent*D\n\x07Require\x12\x17\n\x13REQUIRE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bREQUIRE_ALL\x10\x01\x12\x0f\n\x0bREQUIRE_ANY\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dataspace.v1.query_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REQUIRE']._serialized_start=2539
-  _globals['_REQUIRE']._serialized_end=2607
-  _globals['_QUERYREQUEST']._serialized_start=99
-  _globals['_QUERYREQUEST']._serialized_end=315
-  _globals['_RECEIPT']._serialized_start=317
-  _globals['_RECEIPT']._serialized_end=411
-  _globals['_PARTIALCELL']._serialized_start=413
-  _globals['_PARTIALCELL']._serialized_end=507
-  _globals['_AGGREGATESTATE']._serialized_start=510
-  _globals['_AGGREGATESTATE']._serialized_end=706
-  _globals['_LABEL']._serialized_start=708
-  _globals['_LABEL']._serialized_end=813
-  _globals['_PARTIAL']._serialized_start=816
-  _globals['_PARTIAL']._serialized_end=1122
-  _globals['_EXPLANATION']._serialized_start=1125
-  _globals['_EXPLANATION']._serialized_end=1265
-  _globals['_EXPLANATIONS']._serialized_start=1267
-  _globals['_EXPLANATIONS']._serialized_end=1366
-  _globals['_REFUSAL']._serialized_start=1369
-  _globals['_REFUSAL']._serialized_end=1522
-  _globals['_ERRORSTATUS']._serialized_start=1524
-  _globals['_ERRORSTATUS']._serialized_end=1612
-  _globals['_NODEANSWER']._serialized_start=1614
-  _globals['_NODEANSWER']._serialized_end=1704
-  _globals['_NODEOUTCOME']._serialized_start=1706
-  _globals['_NODEOUTCOME']._serialized_end=1788
-  _globals['_RELEASE']._serialized_start=1791
-  _globals['_RELEASE']._serialized_end=1972
-  _globals['_RELEASEBUNDLE']._serialized_start=1975
-  _globals['_RELEASEBUNDLE']._serialized_end=2114
-  _globals['_PROGRESS']._serialized_start=2116
-  _globals['_PROGRESS']._serialized_end=2175
-  _globals['_COSIGNEDPROOF']._serialized_start=2177
-  _globals['_COSIGNEDPROOF']._serialized_end=2223
-  _globals['_COSIGNED']._serialized_start=2225
-  _globals['_COSIGNED']._serialized_end=2280
-  _globals['_QUERYEVENT']._serialized_start=2283
-  _globals['_QUERYEVENT']._serialized_end=2537
+  _globals['_REQUIRE']._serialized_start=2656
+  _globals['_REQUIRE']._serialized_end=2724
+  _globals['_QUERYREQUEST']._serialized_start=127
+  _globals['_QUERYREQUEST']._serialized_end=432
+  _globals['_RECEIPT']._serialized_start=434
+  _globals['_RECEIPT']._serialized_end=528
+  _globals['_PARTIALCELL']._serialized_start=530
+  _globals['_PARTIALCELL']._serialized_end=624
+  _globals['_AGGREGATESTATE']._serialized_start=627
+  _globals['_AGGREGATESTATE']._serialized_end=823
+  _globals['_LABEL']._serialized_start=825
+  _globals['_LABEL']._serialized_end=930
+  _globals['_PARTIAL']._serialized_start=933
+  _globals['_PARTIAL']._serialized_end=1239
+  _globals['_EXPLANATION']._serialized_start=1242
+  _globals['_EXPLANATION']._serialized_end=1382
+  _globals['_EXPLANATIONS']._serialized_start=1384
+  _globals['_EXPLANATIONS']._serialized_end=1483
+  _globals['_REFUSAL']._serialized_start=1486
+  _globals['_REFUSAL']._serialized_end=1639
+  _globals['_ERRORSTATUS']._serialized_start=1641
+  _globals['_ERRORSTATUS']._serialized_end=1729
+  _globals['_NODEANSWER']._serialized_start=1731
+  _globals['_NODEANSWER']._serialized_end=1821
+  _globals['_NODEOUTCOME']._serialized_start=1823
+  _globals['_NODEOUTCOME']._serialized_end=1905
+  _globals['_RELEASE']._serialized_start=1908
+  _globals['_RELEASE']._serialized_end=2089
+  _globals['_RELEASEBUNDLE']._serialized_start=2092
+  _globals['_RELEASEBUNDLE']._serialized_end=2231
+  _globals['_PROGRESS']._serialized_start=2233
+  _globals['_PROGRESS']._serialized_end=2292
+  _globals['_COSIGNEDPROOF']._serialized_start=2294
+  _globals['_COSIGNEDPROOF']._serialized_end=2340
+  _globals['_COSIGNED']._serialized_start=2342
+  _globals['_COSIGNED']._serialized_end=2397
+  _globals['_QUERYEVENT']._serialized_start=2400
+  _globals['_QUERYEVENT']._serialized_end=2654
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from dataspace.v1 import envelope_pb2 as _envelope_pb2
+from dataspace.v1 import sealing_pb2 as _sealing_pb2
 from dataspace.v1 import values_pb2 as _values_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -19,7 +20,7 @@ REQUIRE_ALL: Require
 REQUIRE_ANY: Require
 
 class QueryRequest(_message.Message):
-    __slots__ = ("signer", "freshness", "sql", "purpose", "project", "require", "pooled", "explain")
+    __slots__ = ("signer", "freshness", "sql", "purpose", "project", "require", "pooled", "explain", "distinct_union", "reply_key", "tier")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     FRESHNESS_FIELD_NUMBER: _ClassVar[int]
     SQL_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +29,9 @@ class QueryRequest(_message.Message):
     REQUIRE_FIELD_NUMBER: _ClassVar[int]
     POOLED_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    DISTINCT_UNION_FIELD_NUMBER: _ClassVar[int]
+    REPLY_KEY_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     freshness: _envelope_pb2.Freshness
     sql: str
@@ -36,7 +40,10 @@ class QueryRequest(_message.Message):
     require: Require
     pooled: bool
     explain: bool
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., sql: _Optional[str] = ..., purpose: _Optional[str] = ..., project: _Optional[str] = ..., require: _Optional[_Union[Require, str]] = ..., pooled: _Optional[bool] = ..., explain: _Optional[bool] = ...) -> None: ...
+    distinct_union: bool
+    reply_key: _sealing_pb2.SealingPublicKey
+    tier: str
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., sql: _Optional[str] = ..., purpose: _Optional[str] = ..., project: _Optional[str] = ..., require: _Optional[_Union[Require, str]] = ..., pooled: _Optional[bool] = ..., explain: _Optional[bool] = ..., distinct_union: _Optional[bool] = ..., reply_key: _Optional[_Union[_sealing_pb2.SealingPublicKey, _Mapping]] = ..., tier: _Optional[str] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("origin", "index", "entry", "inclusion", "checkpoint")

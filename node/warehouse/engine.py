@@ -15,13 +15,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
+import pyarrow as pa
 
 from dataspace.disclosure.cells import RawAggregate, RawCell, RawFigures
 from dataspace.disclosure.labels import RawLabel
 from dataspace.errors import Unavailable
+from dataspace.query.expressions import Parameter
 from dataspace.query.partials import identity_of
 from dataspace.query.product import ColumnType
 from dataspace.query.render import Rendered
@@ -55,6 +57,18 @@ _PROGRESS = (
 # the size is shown, and not heeded.)
 _NO_SPILLING = "SET max_temp_directory_size = '0 bytes'"
 _LOCK = "SET lock_configuration = true"
+
+
+class Statement(Protocol):
+    """SQL with `?` for each parameter, of our own rendering."""
+
+    @property
+    def sql(self) -> str:
+        """Made of catalogue names."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The values."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,7 @@ class Engine:
         Raises `Unavailable` with code `query-timeout`, `query-cancelled`, `query-memory` or
         `engine-error`.
         """
-        with self._guarded(register, seconds, on_progress) as cursor:
+        with self._running(register, seconds, on_progress) as cursor:
             rows = cursor.execute(rendered.sql, list(rendered.parameters)).fetchall()
             labels = [
                 (each.state, cursor.execute(each.sql, list(each.parameters)).fetchall())
@@ -139,17 +153,33 @@ class Engine:
         seconds: float | None = None,
     ) -> list[tuple[Any, ...]]:
         """Rows of our own statement over few people, which bounds them. Raises as `run` does."""
-        with self._guarded(register, seconds, lambda _: None) as cursor:
+        with self._running(register, seconds, lambda _: None) as cursor:
             return cursor.execute(sql, list(parameters)).fetchall()
 
+    def tables(
+        self,
+        statements: Sequence[Statement],
+        register: Callable[[Callable[[], None]], None],
+        seconds: float | None = None,
+    ) -> list[pa.Table]:
+        """Rows of rendered statements, which never leave the node: what linkage hashes.
+
+        Limits, cancelling and errors are those of `run`.
+        """
+        with self._running(register, seconds, lambda _: None) as cursor:
+            return [
+                cursor.execute(each.sql, list(each.parameters)).to_arrow_table()
+                for each in statements
+            ]
+
     @contextmanager
-    def _guarded(
+    def _running(
         self,
         register: Callable[[Callable[[], None]], None],
         seconds: float | None,
         on_progress: Callable[[float], None],
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor that is interrupted in time, and whose errors leave as a code."""
+        """A cursor whose query is watched; what the engine raises leaves as a code."""
         allowed = self._limits.seconds if seconds is None else min(seconds, self._limits.seconds)
         watch = _Watch(allowed, on_progress)
         register(watch.cancel)

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-_FOLDER = Path(__file__).with_name("statements")
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Attack:
     reason: str
 
 
-def written_down() -> list[Attack]:
-    """Every attack of the tables, in their order."""
+def written_down(folder: str = "statements") -> list[Attack]:
+    """Every attack of a folder's tables, in their order."""
     return [
         Attack(statement, block["outcome"], block["code"], block["reason"])
-        for file in sorted(_FOLDER.glob("*.toml"))
+        for file in sorted((_HERE / folder).glob("*.toml"))
         for block in tomllib.loads(file.read_text(encoding="utf-8"))["attack"]
         for statement in block["statements"]
     ]

@@ -26,6 +26,7 @@ from dataspace.linkage.rounds import KEYED, BatchShape, Joined, Transcript
 from dataspace.linkage.sealing import X25519, SealingKey
 from dataspace.v1.linkage_pb2 import BlindedChunk
 from node.warehouse.keyed import hmac_expression
+from node.warehouse.tagging import tag_slots
 
 from .rings import SLOTS, THREE, plan, seed, uri
 from .vectors import read_vectors
@@ -180,3 +181,15 @@ def test_no_key_has_no_tag_and_no_name_is_taken_that_is_none() -> None:
 
 def test_pads_are_not_printed() -> None:
     assert repr(Pads.of(b"k")) == "Pads()"
+
+
+def test_the_warehouse_tags_every_slot_under_its_own_key() -> None:
+    digests = np.frombuffer(hashlib.shake_256(b"digests").digest(7 * 2 * 32), np.uint8)
+    digests = digests.reshape(7, 2, 32)
+    keys = [b"k" * 32, b"l" * 32]
+    tags = tag_slots(digests, [Pads.of(key) for key in keys])
+    for row in range(7):
+        for slot, key in enumerate(keys):
+            expected = hmac.digest(key, digests[row, slot].tobytes(), "sha256")
+            assert tags[row, slot].tobytes() == expected
+    assert tag_slots(digests[:0], [Pads.of(key) for key in keys]).shape == (0, 2, 32)
