@@ -197,11 +197,11 @@ def record_case(folder: Path) -> Iterator[Case]:
         node.close()
 
 
-def agreements_of(space: Space) -> list[AgreementChain]:
-    """What the broker keeps for this node, which takes it in when it attaches."""
+def agreements_of(space: Space, region: str = REGION) -> list[AgreementChain]:
+    """What the broker keeps for a region's node, which takes it in when it attaches."""
     held = FileShelf(space.home / "broker" / FOLDER).all()
     return [
         AgreementChain(steps=[Envelope.FromString(step.envelope) for step in each.agreement.steps])
         for each in held
-        if REGION in each.agreement.terms.regions
+        if region in each.agreement.terms.regions
     ]

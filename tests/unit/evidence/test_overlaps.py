@@ -25,7 +25,7 @@ from dataspace.query.overlap_cells import OverlapCell, OverlapShare, combine_ove
 from dataspace.query.product import Disclosure
 from dataspace.query.questions import parse_question
 from dataspace.query.tabulate import tabulate
-from dataspace.v1 import linkage_pb2
+from dataspace.v1 import linkage_pb2, sealing_pb2
 from tests.unit.query.samples import offer, visits
 
 A, B, C, D = (letter * 16 for letter in (b"a", b"b", b"c", b"d"))
@@ -164,7 +164,7 @@ def test_labels_of_groups_that_are_not_shown_stay_at_their_node() -> None:
 
 def test_a_requester_without_a_key_is_told_so() -> None:
     with pytest.raises(Malformed) as refused:
-        read_reply_key(linkage_pb2.SealingPublicKey())
+        read_reply_key(sealing_pb2.SealingPublicKey())
     assert refused.value.code == "reply-key"
 
 

@@ -22,6 +22,8 @@ from dataspace.evidence.answers import status_of
 from dataspace.evidence.round_messages import RoundReader
 from dataspace.identity.envelopes import SigningIdentity, seal
 from dataspace.linkage.keyed import contribution_digest
+from dataspace.linkage.match_lists import MatchList
+from dataspace.linkage.matching import count_overlaps
 from dataspace.linkage.ring import Collector
 from dataspace.linkage.rounds import (
     BLIND,
@@ -35,9 +37,9 @@ from dataspace.linkage.tuples import Tuples, commit_inputs
 from dataspace.v1 import broker_pb2, linkage_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from node.blinding import BlindingPool
-from node.gatekeeper import Cancellation
+from node.gatekeeper import Cancellation, Gatekeeper, now_ms
 from node.linking.drawn import RoundSecrets, draw_codes
-from node.linking.rounds import Report, Rounds
+from node.linking.rounds import Gate, Report, Rounds
 from node.outbox import Outbox
 from tests.unit.identity.world import NOW_MS, Space, make_space
 from tests.unit.linkage.rings import SLOTS, Cell, as_tuples
@@ -281,3 +283,54 @@ async def wired(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def held(
+    gates: Mapping[str, Gate],
+    invitation: linkage_pb2.RoundInvitation,
+    keeper: Gatekeeper,
+    pool: BlindingPool,
+    lie: Callable[[linkage_pb2.OverlapCounts], None],
+) -> RoundEnd:
+    """One attempt between gates of any kind, by a broker who may lie about its counts."""
+    plan = RoundPlan.from_message(invitation.plan)
+    reader = RoundReader(keeper.trust, now_ms)
+
+    async def match(transcript: Transcript, collector: Collector) -> linkage_pb2.OverlapCounts:
+        lists = [MatchList(tuple(slot.strip("[]").split(", "))) for slot in plan.slots]
+        counts = count_overlaps(transcript, collector.batches(), lists)
+        lie(counts)
+        return counts
+
+    attached = {region: AttachedNode(region, region) for region in gates}
+    tasks = []
+    for region, gate in gates.items():
+        outbox, rounds = Outbox(), Rounds(region, gate, pool)
+        tasks.append(asyncio.create_task(_down(attached[region], rounds, outbox)))
+        tasks.append(asyncio.create_task(_up(attached[region], outbox)))
+    try:
+        return await Round(plan, reader, match, lambda _: None).run(attached, invitation)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _down(attached: AttachedNode, rounds: Rounds, outbox: Outbox) -> None:
+    while True:
+        frame = await attached.outgoing.get()
+        match frame.WhichOneof("body"):
+            case "cancel":
+                outbox.drop(frame.call)
+                rounds.cancel(frame.call)
+            case "credit":
+                outbox.add_credit(frame.call, frame.credit.bytes)
+            case _ if frame.round.WhichOneof("body") == "invitation":
+                rounds.start(frame.call, frame.round.invitation, outbox)
+            case _:
+                rounds.receive(frame.call, frame.round)
+
+
+async def _up(attached: AttachedNode, outbox: Outbox) -> None:
+    while True:
+        attached.receive(await outbox.next())

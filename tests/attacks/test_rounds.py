@@ -1,0 +1,327 @@
+"""A broker that invites nodes to what nobody asked for, and counts what nobody brought.
+
+The nodes' gates, ledgers, logs, rules and warehouses are the real ones, opened in this process;
+only the broker between them is the test's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.rounds import RoundEnd
+from dataspace.errors import DataspaceError
+from dataspace.evidence.offers import RegionOffer, open_offer
+from dataspace.evidence.overlap_sides import plan_of, sides_offered
+from dataspace.evidence.requests import AskedOverlap, open_request, read_question
+from dataspace.home import PartyHome
+from dataspace.linkage.sealing import HYBRID, SEED_BYTES, SealingKey
+from dataspace.v1 import broker_pb2, linkage_pb2, query_pb2, sealing_pb2
+from dataspace.v1.envelope_pb2 import Envelope
+from node.blinding import BlindingPool
+from node.gatekeeper import Cancellation, now_ms
+from node.linking.gate import GateInvited, OverlapGate
+from node.service import Node
+from tests.attacks.forgery import Asker, make_request
+from tests.attacks.record_case import agreements_of
+from tests.federation.copies import still_copy
+from tests.revocations import fresh_lists
+from tests.unit.linking.wired import held
+
+SQL = (
+    "SELECT count(distinct g.person) AS n FROM guangzhou.patients g "
+    "JOIN hongkong.patients h ON g.person = h.person"
+)
+REGIONS = ("guangzhou", "hongkong")
+Invitation = linkage_pb2.RoundInvitation
+
+
+@dataclass(frozen=True)
+class World:
+    """Two nodes, who asks, and what the broker would invite with."""
+
+    nodes: dict[str, Node]
+    asker: Asker
+    pool: BlindingPool
+
+    def request(self, sql: str = SQL, **more: object) -> Envelope:
+        key = SealingKey.from_seed(HYBRID, secrets.token_bytes(SEED_BYTES[HYBRID])).public
+        reply_key = sealing_pb2.SealingPublicKey(kind=key.kind, data=key.data)
+        fields = {"audience": sorted((*REGIONS, "broker")), "reply_key": reply_key, **more}
+        return self.asker.seal(make_request(sql, **fields))  # type: ignore[arg-type]  # as given
+
+    def invitation(self, request: Envelope | None = None, attempt: int = 0) -> Invitation:
+        """As an honest broker makes it."""
+        request = self.request() if request is None else request
+        trust, moment = self.nodes["guangzhou"].gatekeeper.trust(), now_ms()
+        asked = read_question(open_request(request, trust, moment), moment, "broker")
+        assert isinstance(asked, AskedOverlap)
+        sides = sides_offered(asked.query, self.offers())
+        plan = plan_of(asked, attempt, sides).plan
+        return Invitation(
+            plan=plan.to_message(),
+            request=request,
+            offers=[each.envelope for side in sides.values() for each in side.published],
+            deadline_ms=60_000,
+            credit=10**6,
+        )
+
+    def offers(self) -> list[RegionOffer]:
+        return [
+            open_offer(each.offer, region, node.gatekeeper.trust(), now_ms())
+            for region, node in self.nodes.items()
+            for each in node.gatekeeper.catalogue.products.values()
+        ]
+
+    def invited(self, invitation: Invitation, region: str = "guangzhou") -> GateInvited:
+        gate = OverlapGate(self.nodes[region].gatekeeper, self.pool)
+        return gate(invitation, lambda *_: None, Cancellation())
+
+    def code(self, invitation: Invitation, region: str = "guangzhou") -> str:
+        """What the gate says to an invitation; nothing where it takes part."""
+        try:
+            self.invited(invitation, region).admit()
+        except DataspaceError as error:
+            return f"{error.kind} {error.code}"
+        return ""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    space = still_copy(tmp_path_factory.mktemp("rounds"))
+    nodes = {region: Node.open(PartyHome(space.home / region)) for region in REGIONS}
+    for region, node in nodes.items():
+        node.in_force.take(fresh_lists(space.home, now_ms()))
+        node.governance.take(broker_pb2.Welcome(agreements=agreements_of(space, region)))
+    with BlindingPool(2) as pool:
+        yield World(nodes, Asker.of(space), pool)
+    for node in nodes.values():
+        node.close()
+
+
+def test_an_honest_invitation_is_taken_part_in(world: World) -> None:
+    assert world.code(world.invitation()) == ""
+
+
+def test_a_request_is_good_for_two_rounds_and_each_once(world: World) -> None:
+    request = world.request()
+    for attempt in (0, 1):
+        invitation = world.invitation(request, attempt)
+        assert world.code(invitation) == ""
+        assert world.code(invitation) == "refused replay"
+
+
+def test_a_third_attempt_is_none(world: World) -> None:
+    invitation = world.invitation()
+    invitation.plan.attempt = 2
+    assert world.code(invitation) == "malformed round-plan"
+
+
+def _another_slot(invitation: Invitation) -> None:
+    invitation.plan.slots[-1] = "[sex]"
+
+
+def _fewer_slots(invitation: Invitation) -> None:
+    del invitation.plan.slots[1:]
+
+
+def _keyed(invitation: Invitation) -> None:
+    invitation.plan.tier = "keyed"
+
+
+def _larger_chunks(invitation: Invitation) -> None:
+    invitation.plan.chunk_tuples = 4096
+
+
+def _without_offers(invitation: Invitation) -> None:
+    del invitation.offers[:]
+
+
+def _offer_changed(invitation: Invitation) -> None:
+    payload = bytearray(invitation.offers[0].payload)
+    payload[-1] ^= 1
+    invitation.offers[0].payload = bytes(payload)
+
+
+def _request_changed(invitation: Invitation) -> None:
+    request = query_pb2.QueryRequest.FromString(invitation.request.payload)
+    request.purpose = "PUBHLTH"
+    invitation.request.payload = request.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (_another_slot, "unverified round-plan"),
+        (_fewer_slots, "unverified round-plan"),
+        (_keyed, "unverified round-plan"),
+        (_larger_chunks, "unverified round-plan"),
+        (_without_offers, "malformed product"),
+        (_offer_changed, "unverified bad-signature"),
+        (_request_changed, "unverified bad-signature"),
+    ],
+    ids=lambda each: each.__name__.strip("_") if callable(each) else None,
+)
+def test_a_broker_that_proposes_another_round_is_refused(
+    world: World, change: Callable[[Invitation], None], code: str
+) -> None:
+    invitation = world.invitation()
+    change(invitation)
+    assert world.code(invitation) == code
+
+
+def test_an_older_offer_of_the_own_product_is_not_taken(world: World) -> None:
+    """The operator signed it once, and offers something else by now."""
+    node = world.nodes["hongkong"]
+    invitation = world.invitation()
+    other = node.gatekeeper.catalogue
+    (place,) = [
+        at for at, each in enumerate(invitation.offers)
+        if each == other.products["patients"].offer
+    ]  # fmt: skip
+    invitation.offers[place].CopyFrom(other.products["conditions"].offer)
+    assert world.code(invitation, "hongkong") == "malformed product"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"tier": "keyed"}, "refused linkage-tier"),
+        ({"purpose": "TREAT"}, "refused policy"),
+        ({"life": 1}, "refused freshness-expired"),
+        ({"explain": True}, "malformed linkage"),
+    ],
+)
+def test_what_the_rules_do_not_permit_is_refused_at_the_node(
+    world: World, fields: dict[str, Any], code: str
+) -> None:
+    good = world.invitation()
+    request = world.request(**fields)
+    if "life" in fields or "explain" in fields:
+        good.request.CopyFrom(request)
+    else:
+        good = world.invitation(request)
+    assert world.code(good) == code
+
+
+def test_a_request_without_a_reply_key_is_refused(world: World) -> None:
+    good = world.invitation()
+    good.request.CopyFrom(world.request(reply_key=None))
+    assert world.code(good) == "malformed reply-key"
+
+
+def test_a_refusal_is_signed_and_recorded_as_one_of_a_round(world: World) -> None:
+    invited = world.invited(world.invitation(world.request(purpose="TREAT")))
+    with pytest.raises(DataspaceError) as caught:
+        invited.admit()
+    answer = invited.refuse(caught.value)
+    assert b'"kind":"overlap.refused"' in answer.receipt.entry
+    refusal = query_pb2.Refusal.FromString(answer.body.payload)
+    assert refusal.status.rule == "default-deny"
+
+
+def test_the_commitment_is_on_record_before_the_join_is_made(world: World) -> None:
+    keeper = world.nodes["guangzhou"].gatekeeper
+    before = keeper.recorder.log.size
+    part = world.invited(world.invitation()).admit()
+    assert keeper.recorder.log.size == before
+    join = linkage_pb2.RoundJoin.FromString(part.join().payload)
+    assert keeper.recorder.log.size == before + 1
+    entry = keeper.recorder.log.read_entry(before)
+    assert b'"kind":"overlap.committed"' in entry
+    assert join.inputs_commitment.hex().encode() in entry
+
+
+def test_what_cannot_be_recorded_is_not_joined_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = world.invited(world.invitation()).admit()
+
+    def full(*_: object) -> None:
+        raise DataspaceError("the log is full", code="log")
+
+    monkeypatch.setattr(type(world.nodes["guangzhou"].gatekeeper.recorder), "record", full)
+    with pytest.raises(DataspaceError, match="the log is full"):
+        part.join()
+    assert not part.committed
+
+
+# --- whole rounds through the real gates -----------------------------------------------------
+
+
+def hold_round(
+    world: World, lie: Callable[[linkage_pb2.OverlapCounts], None] = lambda _: None
+) -> tuple[RoundEnd, dict[str, linkage_pb2.OverlapPartial | query_pb2.Refusal]]:
+    """One round whose broker may lie about its counts; what each node signed."""
+    invitation = world.invitation()
+    gates = {
+        region: OverlapGate(node.gatekeeper, world.pool) for region, node in world.nodes.items()
+    }
+    end = asyncio.run(held(gates, invitation, world.nodes["guangzhou"].gatekeeper, world.pool, lie))
+    signed: dict[str, linkage_pb2.OverlapPartial | query_pb2.Refusal] = {}
+    for region, answer in end.answers.items():
+        refused = answer.body.payload_type.endswith(".refusal.v1+protobuf")
+        kind = query_pb2.Refusal if refused else linkage_pb2.OverlapPartial
+        signed[region] = kind.FromString(answer.body.payload)
+    return end, signed
+
+
+def test_nodes_release_the_same_cells(world: World) -> None:
+    end, signed = hold_round(world)
+    assert end.whole
+    one, other = (signed[region] for region in REGIONS)
+    assert isinstance(one, linkage_pb2.OverlapPartial)
+    assert isinstance(other, linkage_pb2.OverlapPartial)
+    assert list(one.cells) == list(other.cells)
+    assert one.cells[0].people % 5 == 0
+    assert one.labels_sealed != other.labels_sealed
+
+
+def _more(counts: linkage_pb2.OverlapCounts) -> None:
+    for each in counts.counts:
+        each.people += 10_000
+
+
+def _unknown_code(counts: linkage_pb2.OverlapCounts) -> None:
+    counts.counts[0].codes[0] = bytes(16)
+
+
+def _no_margins(counts: linkage_pb2.OverlapCounts) -> None:
+    del counts.margins[:]
+
+
+def _fewer(counts: linkage_pb2.OverlapCounts) -> None:
+    for each in counts.counts:
+        each.people = max(1, each.people - 50)
+
+
+@pytest.mark.parametrize("lie", [_more, _unknown_code, _no_margins, _fewer])
+def test_counts_that_cannot_be_of_what_was_brought_are_refused_by_every_node(
+    world: World, lie: Callable[[linkage_pb2.OverlapCounts], None]
+) -> None:
+    end, signed = hold_round(world, lie)
+    assert not end.whole
+    refusals = [each for each in signed.values() if isinstance(each, query_pb2.Refusal)]
+    assert refusals
+    assert {each.status.code for each in refusals} == {"overlap-counts"}
+    assert {each.status.error for each in refusals} == {"unverified"}
+
+
+def test_nothing_of_a_round_is_written_beside_its_log(world: World, tmp_path: Path) -> None:
+    del tmp_path
+    part = world.invited(world.invitation()).admit()
+    part.join()
+    scalar = part.drawn.scalar
+    for node in world.nodes.values():
+        for file in node.home.path.rglob("*"):
+            if file.is_file():
+                data = file.read_bytes()
+                assert scalar not in data
+                assert scalar.hex().encode() not in data
+                assert part.drawn.shuffle_seed.hex().encode() not in data
