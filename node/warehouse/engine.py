@@ -168,7 +168,7 @@ class Engine:
         """
         with self._running(register, seconds, lambda _: None) as cursor:
             return [
-                cursor.execute(each.sql, list(each.parameters)).to_arrow_table()
+                cursor.sql(each.sql, params=list(each.parameters)).to_arrow_table()
                 for each in statements
             ]
 
