@@ -23,7 +23,6 @@ from dataspace.client.summary.labels import check_language, column_label, word
 from dataspace.client.summary.narrative import shown
 from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.evidence.record_replies import RecordTable
-from dataspace.identity.names import REGIONS
 from dataspace.linkage.documents import Document
 
 DEFAULT_WANT = "allergies,medications,conditions,immunizations"
@@ -42,7 +41,7 @@ def record(
         list[str] | None, typer.Option("--consent", help="the consent's id; again for another")
     ] = None,
     region: Annotated[
-        list[str] | None, typer.Option("--region", help="again for another; all unless given")
+        list[str] | None, typer.Option("--region", help="those that know the patient")
     ] = None,
     reason: Annotated[str, typer.Option("--reason", help="in an emergency, in words")] = "",
     fhir: Annotated[
@@ -72,7 +71,7 @@ def record(
         found = session.record(
             documents,
             want=[each.strip() for each in want.split(",") if each.strip()],
-            purpose=purpose, consents=consent or [], regions=region or REGIONS, reason=reason,
+            purpose=purpose, consents=consent or [], regions=region or None, reason=reason,
         )  # fmt: skip
         catalogue = session.catalogue()
     if fhir is not None:
@@ -129,6 +128,8 @@ def _print(found: PatientRecord, catalogue: Catalogue, lang: str, fhir: Path | N
     for region in found.regions:
         if region.error is not None:
             out.print(_line(region), style="yellow", markup=False)
+        elif not region.known:
+            out.print(f"{region.region}: the patient is not known there", style="dim")
         if region.consents:
             out.print(f"{region.region}: under consent {', '.join(region.consents)}", style="dim")
         if region.emergency_use:
@@ -136,7 +137,7 @@ def _print(found: PatientRecord, catalogue: Catalogue, lang: str, fhir: Path | N
                 f"{region.region}: emergency access {region.emergency_use}, to be reviewed",
                 style="yellow",
             )
-    if any(region.error is None for region in found.regions):
+    if any(region.status == "released" for region in found.regions):
         out.print("verified; readable by you alone", style="dim")
     if fhir is not None:
         out.print(f"summary {fhir}", style="dim", markup=False)

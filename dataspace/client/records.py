@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dataspace.client.asking import LogAnswer
+from dataspace.client.existence import NO, YES, Presence
+from dataspace.client.holders import known_under_any
 from dataspace.client.sealing_keys import KnownKeys
 from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
 from dataspace.evidence.answers import CheckedAnswer, check_answer, error_of
@@ -23,6 +25,7 @@ from dataspace.identity.names import REGIONS, ActorUri
 from dataspace.identity.trustlist import TrustList
 from dataspace.linkage.documents import Document
 from dataspace.linkage.sealing import KINDS, SEED_BYTES, SealingKey
+from dataspace.policy.emergencies import PURPOSES as EMERGENCIES
 from dataspace.v1 import query_pb2, record_pb2, sealing_pb2
 from dataspace.v1.envelope_pb2 import Freshness
 
@@ -30,6 +33,7 @@ from dataspace.v1.envelope_pb2 import Freshness
 @dataclass(frozen=True)
 class RegionRecord:
     """What one region's node gave. `error` is why it gave nothing; then there are no tables.
+    Nor are there where the patient is not `known`: then the region was not asked.
 
     An empty table, where nothing is kept back, also stands for a patient who is not known.
     `receipt` says where the node recorded what it decided.
@@ -38,13 +42,16 @@ class RegionRecord:
     region: str
     tables: tuple[RecordTable, ...] = ()
     error: DataspaceError | None = None
+    known: bool = True
     consents: tuple[str, ...] = ()
     emergency_use: str = ""
     receipt: query_pb2.Receipt | None = field(default=None, repr=False)
 
     @property
     def status(self) -> str:
-        """`released`, or the kind of the error."""
+        """`released`, `not known`, or the kind of the error."""
+        if not self.known:
+            return "not known"
         return self.error.kind if self.error else "released"
 
 
@@ -58,9 +65,12 @@ class PatientRecord:
     regions: tuple[RegionRecord, ...] = field(repr=False)
 
     def require_any(self) -> None:
-        """Raise what the first region said, unless some region released something."""
-        errors = [each.error for each in self.regions]
-        if errors and all(errors) and errors[0] is not None:
+        """Raise what the first region said, unless some region released something.
+
+        Nothing is raised where no region knows the patient: that is an answer.
+        """
+        errors = [each.error for each in self.regions if each.error is not None]
+        if errors and not any(each.status == "released" for each in self.regions):
             raise errors[0]
 
 
@@ -74,6 +84,7 @@ class RecordAsking:
     actor: ActorUri
     trust: Callable[[], TrustList]
     clock: Callable[[], int]
+    exists: Callable[[Document, str, Sequence[str]], Presence]
 
     def record(
         self,
@@ -81,11 +92,12 @@ class RecordAsking:
         want: Sequence[str],
         purpose: str,
         consents: Sequence[str],
-        regions: Sequence[str],
+        regions: Sequence[str] | None,
         reason: str,
     ) -> PatientRecord:
-        """Ask each region. Regions that refuse or are away are in the result.
+        """Ask each region, or where none is named those that know the patient.
 
+        Regions that refuse or are away are in the result.
         Raises `Malformed` before anything is sent, and `Unverified` for what does not hold.
         """
         written = (documents,) if isinstance(documents, str) else tuple(documents)
@@ -93,10 +105,12 @@ class RecordAsking:
             tuple(map(Document.parse, written)), purpose, tuple(consents),
             tuple(sorted(set(want))), reason,
         )  # fmt: skip
-        if not regions or not set(regions) <= set(REGIONS):
+        if regions is not None and not (regions and set(regions) <= set(REGIONS)):
             raise Malformed(f"regions are {', '.join(REGIONS)}", code="region")
         asked.to(self._reply_key(KINDS[0]))  # raises for what is not whole, before it is sent
-        found = self._round(asked, sorted(set(regions)))
+        elsewhere = self._elsewhere(asked) if regions is None else {}
+        wanted = [each for each in sorted(set(regions or REGIONS)) if each not in elsewhere]
+        found = elsewhere | (self._round(asked, wanted) if wanted else {})
         again = [region for region, each in found.items() if each.error and each.error.code == GONE]
         for region in again:
             self.keys.forget(region)
@@ -104,6 +118,23 @@ class RecordAsking:
         return PatientRecord(
             purpose, asked.products, self.clock(), tuple(found[name] for name in sorted(found))
         )
+
+    def _elsewhere(self, asked: _Asked) -> dict[str, RegionRecord]:
+        """What stands for the regions that need not be asked, or do not say whether they are.
+
+        Who does not know the patient learns nothing so. In an emergency nobody waits for that,
+        and no rule lets it be asked.
+        """
+        if asked.purpose in EMERGENCIES:
+            return {}
+        told = [self.exists(each, asked.purpose, REGIONS) for each in asked.documents]
+        return {
+            each.region: RegionRecord(each.region, known=False)
+            if each.answer == NO
+            else RegionRecord(each.region, error=each.error())
+            for each in known_under_any(told).regions
+            if each.answer != YES
+        }
 
     def _round(self, asked: _Asked, regions: Sequence[str]) -> dict[str, RegionRecord]:
         held, without = self.keys.of(regions)

@@ -275,18 +275,19 @@ class Session:
         want: Sequence[str],
         purpose: str,
         consents: Sequence[str] = (),
-        regions: Sequence[str] = REGIONS,
+        regions: Sequence[str] | None = None,
         reason: str = "",
     ) -> PatientRecord:
         """One patient's record, asked of each region's node and readable by this session alone.
 
         `documents` are written KIND:NUMBER, all of one patient; `want` names products,
-        `consents` those relied on, `reason` says why in an emergency (ETREAT, BTG). Regions that
-        refuse or are away are in the result. Raises `Malformed` and `Unverified`.
+        `consents` those relied on, `reason` says why in an emergency (ETREAT, BTG). Where no
+        `regions` are given, those that know the patient are asked, in an emergency all. Who
+        refuses or is away is in the result. Raises `Malformed` and `Unverified`.
         """
         asking = RecordAsking(
             self.audit, self.sealing_keys, self._freshness, self._home.uri,
-            lambda: self.trust, now_ms,
+            lambda: self.trust, now_ms, self._existence.check,
         )  # fmt: skip
         return asking.record(documents, want, purpose, consents, regions, reason)
 

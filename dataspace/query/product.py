@@ -16,6 +16,9 @@ from typing import Annotated, Literal
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dataspace.errors import Malformed
+from dataspace.linkage.match_lists import match_lists
+
 LevelValue = bool | int | float | str
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -166,6 +169,10 @@ class Linkage(_Closed):
         used = {name.removesuffix("~") for keys in self.match or () for name in keys}
         for name in sorted({*self.fields, *used} - LINKAGE_FIELDS):
             raise ValueError(f"{name} is no kind of field; see the list in docs/product-file.md")
+        try:
+            match_lists(self.match or ())
+        except Malformed as error:
+            raise ValueError(f"match: {error.message}") from None
         return self
 
     def published(self) -> Recognition:

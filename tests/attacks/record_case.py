@@ -16,6 +16,7 @@ from dataspace.agreement_files import FOLDER, FileShelf
 from dataspace.audit.entries import Entry
 from dataspace.audit.following import read_body
 from dataspace.client.asking import LogAnswer, check_answers
+from dataspace.client.existence import Presence
 from dataspace.client.records import PatientRecord, RecordAsking, RegionRecord
 from dataspace.client.sealing_keys import KnownKeys
 from dataspace.home import PartyHome
@@ -128,7 +129,7 @@ class Case:
 
         return RecordAsking(
             ask, KnownKeys(ask, now_ms), self.freshness, self.home(actor).uri,
-            self.node.in_force.trust, now_ms,
+            self.node.in_force.trust, now_ms, lambda *_: Presence(()),
         )  # fmt: skip
 
     def record(

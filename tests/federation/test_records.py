@@ -61,9 +61,8 @@ def test_a_consented_record_comes_from_where_it_is(
     assert ran.code == 0, ran.err
     nodes = {each["region"]: each for each in ran.json["nodes"]}
     assert {name: each["status"] for name, each in nodes.items()} == {
-        "guangzhou": "refused", "hongkong": "released", "macao": "refused",
+        "guangzhou": "not known", "hongkong": "released", "macao": "not known",
     }  # fmt: skip
-    assert nodes["macao"]["rule"] == "default-deny"
     tables = {each["product"]: each for each in nodes["hongkong"]["tables"]}
     own = rows_of("conditions", patients()[0]["patient_id"])
     assert {row[0] for row in tables["conditions"]["rows"]} == {each["icd10"] for each in own}
@@ -85,6 +84,26 @@ def test_a_record_is_shown_with_labels_in_four_languages(space: Space, consent: 
         )  # fmt: skip
         assert ran.code == 0, ran.err
         assert label in ran.out
+
+
+def test_a_region_that_does_not_know_the_patient_is_not_asked(space: Space, consent: str) -> None:
+    def asked(region: str) -> int:
+        found = [
+            audit(space, "search", "--kind", kind, "--log", region, actor=f"{region}/regulator")
+            for kind in ("record.released", "record.denied")
+        ]
+        return sum(len(each["entries"]) for each in found)
+
+    before = {region: asked(region) for region in ("guangzhou", "hongkong", "macao")}
+    known = record(
+        space, "--document", hkid(patients()[0]), "--purpose", "TREAT", "--consent", consent
+    )
+    assert known.code == 0, known.err
+    after = {region: asked(region) - number for region, number in before.items()}
+    assert after == {"guangzhou": 0, "hongkong": 1, "macao": 0}
+    nobody = record(space, "--document", "hkid:A123456(3)", "--purpose", "TREAT")
+    assert nobody.code == 0, nobody.err
+    assert {each["status"] for each in nobody.json["nodes"]} == {"not known"}
 
 
 def test_a_refusal_everywhere_is_the_commands_own(space: Space) -> None:
@@ -150,10 +169,11 @@ def test_the_brokers_directory_holds_nothing_of_a_record(space: Space, consent: 
     plain = patient["hkid"].replace("(", "").replace(")", "")
     secrets = [plain, patient["mtp"], patient["patient_id"], REASON, "treatment-record",
                "break-glass-record"]  # fmt: skip
-    # Copies of the nodes' tiles come and go while they are read; policies hold every rule's name.
+    # Copies of the nodes' tiles come and go while they are read; policies and charters hold every
+    # rule's name.
     folders = [
         each for each in (space.home / "broker").iterdir()
-        if each.is_dir() and each.name not in {"mirrors", "policies"}
+        if each.is_dir() and each.name not in {"mirrors", "policies", "charters"}
     ]  # fmt: skip
     kept = b"".join(data for each in folders for data in contents(each).values())
     for secret in secrets:

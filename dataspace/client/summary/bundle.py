@@ -193,7 +193,10 @@ def _why_empty(kind: SectionKind, record: PatientRecord, found: _Found) -> str |
     if kind.product not in record.products:
         return "notasked"
     # A table whose telling columns were kept back says nothing of the patient.
-    if any(rows is not None and not (rows.rows and rows.left_out) for _, rows in found):
+    if any(
+        not each.known or (rows is not None and not (rows.rows and rows.left_out))
+        for each, rows in found
+    ):
         return None
     refused = any(
         rows is not None or each.error is None or isinstance(each.error, Refused)
@@ -206,7 +209,9 @@ def _what_is_missing(kind: SectionKind, record: PatientRecord, found: _Found, la
     if kind.product not in record.products:
         return ""
     missing = [
-        each.region for each, rows in found if rows is None or rows.truncated or rows.left_out
+        each.region
+        for each, rows in found
+        if each.known and (rows is None or rows.truncated or rows.left_out)
     ]
     if not missing:
         return ""

@@ -94,6 +94,9 @@ REFUSED = {
     "linkage in other case": (GOOD + "linkage: {fields: {hkid: Age}}\n", "withheld"),
     "unknown field": (GOOD + "linkage: {fields: {hkdi: doc}}\n", "no kind of field"),
     "unknown match": (GOOD + LINKAGE.replace("[hkid]", "[hkdi]"), "no kind of field"),
+    "match without a fuzzy form": (GOOD + LINKAGE.replace("[hkid]", "[sex~]"), "no fuzzy form"),
+    "match that repeats": (GOOD + LINKAGE.replace("[hkid]", "[hkid, hkid]"), "each only once"),
+    "match of nothing": (GOOD + LINKAGE.replace("[hkid]", "[]"), "at least one field"),
     # columns
     "unknown type": (with_column("type: blob, role: dimension"), "type"),
     "unknown role": (with_column("type: integer, role: public"), "role"),
