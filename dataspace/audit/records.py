@@ -1,11 +1,13 @@
 """Records of the log's journal: one commit each, found again after any crash. Pure.
 
     segment = *record *%x00               ; zeros to its end: nothing was written there yet
-    record  = magic crc32 length payload *%x00
+    record  = magic crc32 length head payload *%x00
                                           ; begins on a sector of 512 bytes, padded to one
     magic   = %xFF "gba"                  ; no payload has these bytes: it is UTF-8 and lengths
     crc32   = uint32                      ; over length and payload
     length  = uint32                      ; of the payload
+    head    = uint32                      ; crc32 over magic, crc32 and length, so that a changed
+                                          ; length does not pass for an end that was never written
     payload = old-size note-length note 1*256( uint16 entry )
                                           ; old-size uint64, note-length uint32; big-endian
 
@@ -26,8 +28,8 @@ from dataspace.errors import Malformed, Unverified
 MAX_BATCH = FULL_WIDTH  # entries in one commit
 SECTOR_BYTES = 512
 _MAGIC = b"\xffgba"
-_HEADER = struct.Struct(">4sII")
-_COVERED = 8  # where the checksummed part of a record begins
+_HEADER = struct.Struct(">4sIII")
+_HEAD = struct.Struct(">4sII")
 _FIXED = struct.Struct(">QI")
 
 
@@ -53,8 +55,8 @@ def encode_record(record: Record) -> bytes:
     """The bytes of a record, whole sectors."""
     note = record.checkpoint_text.encode()
     payload = _FIXED.pack(record.old_size, len(note)) + note + encode_bundle(record.entries)
-    covered = len(payload).to_bytes(4, "big") + payload
-    data = _MAGIC + zlib.crc32(covered).to_bytes(4, "big") + covered
+    head = _HEAD.pack(_MAGIC, _checksum(payload), len(payload))
+    data = head + zlib.crc32(head).to_bytes(4, "big") + payload
     return data + bytes(-len(data) % SECTOR_BYTES)
 
 
@@ -87,11 +89,16 @@ def _end_of_record(name: str, data: bytes, at: int) -> int | None:
         return None
     if len(data) - at < _HEADER.size:
         raise _changed(name, at)
-    magic, checksum, length = _HEADER.unpack_from(data, at)
-    end = at + _HEADER.size + int(length)
+    magic, checksum, length, head = _HEADER.unpack_from(data, at)
+    begin = at + _HEADER.size
+    if zlib.crc32(data[at : at + _HEAD.size]) != head:
+        if any(data[begin:]):
+            raise _changed(name, at)
+        return None
+    end = begin + int(length)
     if magic != _MAGIC or end > len(data):
         raise _changed(name, at)
-    if zlib.crc32(memoryview(data)[at + _COVERED : end]) == checksum:
+    if _checksum(memoryview(data)[begin:end]) == checksum:
         if any(data[end : end + -end % SECTOR_BYTES]):
             raise _changed(name, at)
         return end
@@ -99,6 +106,11 @@ def _end_of_record(name: str, data: bytes, at: int) -> int | None:
     if not _is_torn(data[at:end]) or any(data[end:]):
         raise _changed(name, at)
     return None
+
+
+def _checksum(payload: bytes | memoryview) -> int:
+    """Over length and payload."""
+    return zlib.crc32(payload, zlib.crc32(len(payload).to_bytes(4, "big")))
 
 
 def _is_torn(record: bytes) -> bool:

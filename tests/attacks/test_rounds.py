@@ -194,7 +194,7 @@ def test_an_older_offer_of_the_own_product_is_not_taken(world: World) -> None:
     [
         ({"tier": "keyed"}, "refused linkage-tier"),
         ({"purpose": "TREAT"}, "refused policy"),
-        ({"life": 1}, "refused freshness-expired"),
+        ({"issued": -90_000, "life": 1000}, "refused freshness-expired"),
         ({"explain": True}, "malformed linkage"),
     ],
 )
@@ -203,7 +203,7 @@ def test_what_the_rules_do_not_permit_is_refused_at_the_node(
 ) -> None:
     good = world.invitation()
     request = world.request(**fields)
-    if "life" in fields or "explain" in fields:
+    if "issued" in fields or "explain" in fields:
         good.request.CopyFrom(request)
     else:
         good = world.invitation(request)

@@ -10,7 +10,7 @@ import psutil
 from dataspace.cli.supervising import PARTIES, find_process, start_party, status_of
 from tests.spaces import Space
 
-SECONDS = 15.0
+SECONDS = 30.0
 
 
 def process_of(space: Space, party: str) -> psutil.Process:

@@ -174,7 +174,7 @@ def test_the_table_for_people_says_the_same(asked_space: Space) -> None:
         ("SELECT count(*) FROM patients p JOIN conditions c ON p.sex = c.category",
          "line 1, column 38", "ON a.person = b.person"),
         ("SELECT count(*) FROM guangzhou.patients g JOIN macao.patients m ON g.person = m.person",
-         "line 1", "at each region"),
+         "line 1", "each region once"),
         ("SELECT count(*) FROM patients -- all", "line 1", "without its comments"),
     ],
 )  # fmt: skip

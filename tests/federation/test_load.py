@@ -32,7 +32,7 @@ def test_while_a_node_dies_and_returns_every_call_is_answered_rightly_or_told_wh
 
 
 def test_more_callers_than_places_are_told_when_to_come_again(space: Space) -> None:
-    told = ask_many(space.home, 32, 1, processes=1, require="all")
+    told = ask_many(space.home, 48, 2, processes=2, require="all")
     assert not wrong_answers(told, expected_answers(space.home))
     assert not without_reason(told)
     busy = [each for each in told if each.error]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
+from pyarrow.csv import write_csv
 
 from dataspace.cli.supervising import start_party
 from dataspace.client import connect
@@ -61,7 +61,7 @@ def _load_febrl(space: Space, folder: Path) -> None:
         ("guangzhou", "hongkong"), dataset(4).frames, (1, 700), strict=True
     ):
         data = folder / f"{region}.csv"
-        frame.apply(lambda column: column.str.strip()).to_csv(data, index_label="rec_id")
+        write_csv(frame, data)
         product = folder / f"{region}.yaml"
         product.write_text(FEBRL.format(name="febrl", fields=fields, match=match, pad=pad))
         loaded = space.gba("node", "load", region, str(product), str(data))
@@ -134,11 +134,8 @@ def test_febrl_through_sql_is_what_resolving_says(
     sides = [
         side(
             slots(
-                pa.array(list(frame.index)),
-                {
-                    kind: [pa.array(frame[column].str.strip(), pa.string(), from_pandas=True)]
-                    for kind, column in FIELDS.items()
-                },
+                frame["rec_id"],
+                {kind: [frame[column]] for kind, column in FIELDS.items()},
                 LISTS,
                 values_per_list=1,
             ),

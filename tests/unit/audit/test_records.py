@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from dataspace.errors import Malformed, Unverified
 
 from .samples import ORIGIN, PRIVATE_KEY, entry
 
+HUGE = b"\xffgba" + bytes(4) + b"\xff" * 4  # a header, whose record would be 4 GB long
 ZEROS = bytes(4 * SECTOR_BYTES)
 texts = st.text(st.characters(min_codepoint=1, codec="utf-8"), min_size=1)
 records = st.builds(
@@ -64,6 +67,18 @@ def test_a_last_record_of_which_sectors_never_came_is_left_out(lost: set[int]) -
     assert decode_segment("s", FIRST + torn + ZEROS) == expected
 
 
+def test_a_changed_byte_of_a_header_is_never_taken_for_a_crash() -> None:
+    for start in (0, len(FIRST)):
+        for at in range(start, start + 16):
+            for value in range(256):
+                data = bytearray(FIRST + SECOND + ZEROS)
+                if data[at] == value:
+                    continue
+                data[at] = value
+                with pytest.raises(Unverified, match="was changed; restore the log from a backup"):
+                    decode_segment("s", bytes(data))
+
+
 @given(st.integers(0, len(FIRST + SECOND) + SECTOR_BYTES - 1), st.integers(1, 255))
 def test_a_changed_byte_is_refused_and_never_taken_for_a_crash(at: int, change: int) -> None:
     data = bytearray(FIRST + SECOND + ZEROS)
@@ -82,7 +97,7 @@ def test_a_changed_byte_is_refused_and_never_taken_for_a_crash(at: int, change: 
         bytes(len(FIRST)) + SECOND + ZEROS,
         (FIRST + SECOND)[:-SECTOR_BYTES],
         FIRST[:5],
-        b"\xffgba" + bytes(4) + b"\xff" * 4 + ZEROS,
+        HUGE + zlib.crc32(HUGE).to_bytes(4, "big") + ZEROS,
     ],
 )
 def test_a_record_before_another_or_at_a_missing_end_is_not_torn(data: bytes) -> None:
