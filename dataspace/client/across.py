@@ -73,7 +73,8 @@ class AcrossQuestion:
             region: open_labels(checked.sealed_labels(region), share, self.key)
             for region, share in checked.shares.items()
         }
-        return tabulate(checked.cells, labels, bound)
+        unused = {slot: None for share in checked.shares.values() for slot in share.unused}
+        return tabulate(checked.cells, labels, bound, list(unused))
 
 
 def across(sql: str, distinct: str, tier: str) -> Query | OverlapQuery | None:

@@ -40,6 +40,14 @@ def read_counts(counts: linkage_pb2.OverlapCounts, joins: Sequence[Joined]) -> O
     )
 
 
+def read_unused(counts: linkage_pb2.OverlapCounts, slots: Sequence[str]) -> tuple[str, ...]:
+    """The slots that the broker left out, in the plan's order. Raises `Unverified`."""
+    unused = tuple(slot for slot in slots if slot in counts.unused)
+    if list(unused) != list(counts.unused):
+        raise Unverified("the broker left out what the round does not have", code="overlap-counts")
+    return unused
+
+
 def write_cells(cells: Sequence[OverlapCell]) -> list[linkage_pb2.OverlapCount]:
     """Cells or margins on the wire."""
     return [linkage_pb2.OverlapCount(codes=each.codes, people=each.people) for each in cells]
@@ -55,6 +63,7 @@ def write_overlap(
     partial.min_subjects = settings.min_subjects
     partial.round_to = settings.round_to
     partial.cells.extend(write_cells(share.cells))
+    partial.unused.extend(share.unused)
 
 
 def read_overlap(partial: linkage_pb2.OverlapPartial) -> OverlapShare:
@@ -68,6 +77,7 @@ def read_overlap(partial: linkage_pb2.OverlapPartial) -> OverlapShare:
         tuple(map(_cell, partial.cells)),
         partial.min_subjects,
         partial.round_to,
+        tuple(partial.unused),
     )
 
 

@@ -40,6 +40,7 @@ def count_overlaps(
         transcript=transcript.digest,
         counts=_messages(outer_counts(resolution, codes), names),
         margins=_messages(margin_counts(resolution, codes), names),
+        unused=[transcript.plan.slots[place] for place in resolution.unused],
     )
 
 

@@ -132,7 +132,10 @@ def candidate_cells(table: OverlapTable, shape: OverlapShape) -> tuple[OverlapCe
 
 @dataclass(frozen=True)
 class OverlapShare:
-    """One node's share: released cells under codes, and what they were made of."""
+    """One node's share: released cells under codes, and what they were made of.
+
+    `unused` are match lists that recognised nobody, since chance would have done so too often.
+    """
 
     region: str
     request_sha256: bytes
@@ -140,6 +143,7 @@ class OverlapShare:
     cells: tuple[OverlapCell, ...]
     min_subjects: int
     round_to: int
+    unused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         codes = [cell.codes for cell in self.cells]
@@ -183,7 +187,8 @@ def _check_alike(first: OverlapShare, share: OverlapShare) -> None:
             f"the overlap of {share.region} is of another round than {first.region}'s",
             code="partial-round",
         )
-    if (first.min_subjects, first.round_to) != (share.min_subjects, share.round_to):
+    settings = (share.min_subjects, share.round_to, share.unused)
+    if (first.min_subjects, first.round_to, first.unused) != settings:
         raise _differ(first, share)
 
 

@@ -20,6 +20,10 @@ from dataspace.query.tree import ColumnRef, Scalar
 
 Labels = tuple[KeyValue, ...]  # one a key of a side
 
+_UNUSED = (
+    "{slot} recognised nobody: chance alone would have matched too many by it, so whoever shares "
+    "nothing else is not counted as one human being"
+)
 _NOBODY_OR_NOTHING = (
     "null under a LEFT JOIN holds who is not there and who has no value there; where one of the "
     "two is too small to be shown, the other alone"
@@ -56,8 +60,11 @@ def tabulate(
     cells: Sequence[OverlapCell],
     labels: Mapping[str, Mapping[bytes, Labels]],
     query: OverlapQuery,
+    unused: Sequence[str] = (),
 ) -> Answer:
     """The answer to a bound question: cells of `combine_overlap`, labels by region and code.
+
+    `unused` are match lists that recognised nobody, which the answer says.
 
     Raises `Unverified` (`overlap-labels`) where a released code has no label, or not one for
     each key, or two codes of a region have the same.
@@ -80,8 +87,9 @@ def tabulate(
         )
         for keys, count in people.values()
     ]
-    notes = (_NOBODY_OR_NOTHING,) if merged else ()
-    return answer_of(query.outcomes(), combined, _hidden_cells(query, combined), notes)
+    notes = [_UNUSED.format(slot=slot) for slot in unused]
+    notes += [_NOBODY_OR_NOTHING] if merged else []
+    return answer_of(query.outcomes(), combined, _hidden_cells(query, combined), tuple(notes))
 
 
 def _check(query: OverlapQuery, region: str, labels: Mapping[bytes, Labels]) -> None:

@@ -144,14 +144,16 @@ class ChunksTaken(_message.Message):
     def __init__(self, stream: _Optional[str] = ..., hop: _Optional[int] = ..., chunks: _Optional[int] = ...) -> None: ...
 
 class OverlapCounts(_message.Message):
-    __slots__ = ("transcript", "counts", "margins")
+    __slots__ = ("transcript", "counts", "margins", "unused")
     TRANSCRIPT_FIELD_NUMBER: _ClassVar[int]
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     MARGINS_FIELD_NUMBER: _ClassVar[int]
+    UNUSED_FIELD_NUMBER: _ClassVar[int]
     transcript: bytes
     counts: _containers.RepeatedCompositeFieldContainer[OverlapCount]
     margins: _containers.RepeatedCompositeFieldContainer[OverlapCount]
-    def __init__(self, transcript: _Optional[bytes] = ..., counts: _Optional[_Iterable[_Union[OverlapCount, _Mapping]]] = ..., margins: _Optional[_Iterable[_Union[OverlapCount, _Mapping]]] = ...) -> None: ...
+    unused: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, transcript: _Optional[bytes] = ..., counts: _Optional[_Iterable[_Union[OverlapCount, _Mapping]]] = ..., margins: _Optional[_Iterable[_Union[OverlapCount, _Mapping]]] = ..., unused: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OverlapCount(_message.Message):
     __slots__ = ("codes", "people")
@@ -162,7 +164,7 @@ class OverlapCount(_message.Message):
     def __init__(self, codes: _Optional[_Iterable[bytes]] = ..., people: _Optional[int] = ...) -> None: ...
 
 class OverlapPartial(_message.Message):
-    __slots__ = ("signer", "request_sha256", "region", "transcript", "catalogue_sha256", "policy_sha256", "product", "rules", "bases", "decided_at_ms", "min_subjects", "round_to", "cells", "labels_sealed")
+    __slots__ = ("signer", "request_sha256", "region", "transcript", "catalogue_sha256", "policy_sha256", "product", "rules", "bases", "decided_at_ms", "min_subjects", "round_to", "cells", "labels_sealed", "unused")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +179,7 @@ class OverlapPartial(_message.Message):
     ROUND_TO_FIELD_NUMBER: _ClassVar[int]
     CELLS_FIELD_NUMBER: _ClassVar[int]
     LABELS_SEALED_FIELD_NUMBER: _ClassVar[int]
+    UNUSED_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     request_sha256: bytes
     region: str
@@ -191,7 +194,8 @@ class OverlapPartial(_message.Message):
     round_to: int
     cells: _containers.RepeatedCompositeFieldContainer[OverlapCount]
     labels_sealed: bytes
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., transcript: _Optional[bytes] = ..., catalogue_sha256: _Optional[bytes] = ..., policy_sha256: _Optional[bytes] = ..., product: _Optional[str] = ..., rules: _Optional[_Iterable[str]] = ..., bases: _Optional[_Iterable[str]] = ..., decided_at_ms: _Optional[int] = ..., min_subjects: _Optional[int] = ..., round_to: _Optional[int] = ..., cells: _Optional[_Iterable[_Union[OverlapCount, _Mapping]]] = ..., labels_sealed: _Optional[bytes] = ...) -> None: ...
+    unused: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., request_sha256: _Optional[bytes] = ..., region: _Optional[str] = ..., transcript: _Optional[bytes] = ..., catalogue_sha256: _Optional[bytes] = ..., policy_sha256: _Optional[bytes] = ..., product: _Optional[str] = ..., rules: _Optional[_Iterable[str]] = ..., bases: _Optional[_Iterable[str]] = ..., decided_at_ms: _Optional[int] = ..., min_subjects: _Optional[int] = ..., round_to: _Optional[int] = ..., cells: _Optional[_Iterable[_Union[OverlapCount, _Mapping]]] = ..., labels_sealed: _Optional[bytes] = ..., unused: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OverlapLabels(_message.Message):
     __slots__ = ("labels",)

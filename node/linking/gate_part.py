@@ -12,7 +12,13 @@ import numpy as np
 from google.protobuf.message import Message
 
 from dataspace.disclosure.overlaps import release_overlaps
-from dataspace.evidence.overlaps import read_counts, read_reply_key, seal_labels, write_overlap
+from dataspace.evidence.overlaps import (
+    read_counts,
+    read_reply_key,
+    read_unused,
+    seal_labels,
+    write_overlap,
+)
 from dataspace.evidence.round_messages import RoundReader
 from dataspace.identity.envelopes import check_signer, seal
 from dataspace.linkage.keyed import Pads, contribution_digest
@@ -127,6 +133,7 @@ class GatePart:
         share = OverlapShare(
             self.region, admitted.asked.digest, transcript.digest, cells,
             admitted.settings.min_subjects, admitted.settings.round_to,
+            read_unused(counts, self.plan.slots),
         )  # fmt: skip
         partial = self._partial(share, cells)
         # SECURITY: who was revoked during the round gets nothing of it.

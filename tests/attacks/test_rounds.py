@@ -301,7 +301,13 @@ def _fewer(counts: linkage_pb2.OverlapCounts) -> None:
         each.people = max(1, each.people - 50)
 
 
-@pytest.mark.parametrize("lie", [_more, _unknown_code, _no_margins, _fewer])
+def _leaves_out_what_is_not_there(counts: linkage_pb2.OverlapCounts) -> None:
+    counts.unused.append("[other_id]")
+
+
+@pytest.mark.parametrize(
+    "lie", [_more, _unknown_code, _no_margins, _fewer, _leaves_out_what_is_not_there]
+)
 def test_counts_that_cannot_be_of_what_was_brought_are_refused_by_every_node(
     world: World, lie: Callable[[linkage_pb2.OverlapCounts], None]
 ) -> None:

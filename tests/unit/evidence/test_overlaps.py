@@ -14,6 +14,7 @@ from dataspace.evidence.overlaps import (
     open_labels,
     read_overlap,
     read_reply_key,
+    read_unused,
     seal_labels,
     write_cells,
     write_overlap,
@@ -174,6 +175,24 @@ def test_cells_and_labels_come_to_a_table() -> None:
     assert answer.rows == (("M", "in", 30), ("F", "in", 20))
     assert answer.shown_by == (("guangzhou", "macao"),) * 2
     assert answer.hidden_cells == 2
+
+
+def test_a_match_list_that_recognised_nobody_is_named_in_the_answer() -> None:
+    share = replace(SHARE, unused=("[birth_date, surname]",))
+    partial = linkage_pb2.OverlapPartial()
+    write_overlap(share, partial, SETTINGS)
+    assert read_overlap(partial) == share
+    (note,) = tabulate(CELLS, LABELS, QUERY, share.unused).notes
+    assert note.startswith("[birth_date, surname] recognised nobody")
+
+
+@pytest.mark.parametrize(
+    "unused", [["[sex]"], ["[hkid]", "[hkid]"], ["[ric]", "[hkid]"], ["[hkid]", "[sex]"]]
+)
+def test_what_a_broker_left_out_is_of_the_round_and_in_its_order(unused: list[str]) -> None:
+    counts = linkage_pb2.OverlapCounts(unused=unused)
+    with pytest.raises(Unverified, match="left out what the round does not have"):
+        read_unused(counts, ["[hkid]", "[ric]"])
 
 
 @pytest.mark.parametrize(
