@@ -12,6 +12,7 @@ import typer
 from dataspace.cli import supervising
 from dataspace.cli.asking import progress_bars
 from dataspace.cli.audit import verify_logs
+from dataspace.cli.demo_patient import tell_of_a_patient
 from dataspace.cli.options import Format, told
 from dataspace.cli.output import out, print_release, print_rows
 from dataspace.cli.space import make_space
@@ -31,6 +32,7 @@ ACROSS = (
     "WHERE g.category = 'diabetes' GROUP BY h.region, m.region"
 )
 _ACROSS_SECONDS = 300.0
+SEED = 1
 
 
 @told
@@ -52,11 +54,12 @@ def _tell_story(home: Path, patients: int) -> None:
         out.print(f"[dim]{time.monotonic() - start:5.1f} s[/]  [bold]{text}[/]")
 
     step(f"making a space: broker, three nodes, {patients:,} synthetic patients a region")
-    make_space(home, patients=patients, seed=1)
+    make_space(home, patients=patients, seed=SEED)
     step("starting the broker and the nodes, each a process that reads its own directory alone")
     supervising.start_space(home)
     try:
         _ask(home, step)
+        tell_of_a_patient(home, patients, SEED, step)
         step("verifying every hash and signature of the four audit logs")
         _verify(home)
     finally:

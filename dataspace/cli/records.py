@@ -81,7 +81,9 @@ def record(
     if format_ is Format.JSON:
         print_json(_as_json(found, lang, fhir))
     else:
-        _print(found, catalogue, lang, fhir)
+        print_record(found, catalogue, lang)
+        if fhir is not None:
+            out.print(f"summary {fhir}", style="dim", markup=False)
     found.require_any()
 
 
@@ -115,7 +117,8 @@ def _write_summary(file: Path, found: PatientRecord, knows: Knows, lang: str) ->
         raise Unavailable(f"{file} cannot be written", code="disk") from None
 
 
-def _print(found: PatientRecord, catalogue: Catalogue, lang: str, fhir: Path | None) -> None:
+def print_record(found: PatientRecord, catalogue: Catalogue, lang: str) -> None:
+    """The tables of each region, and what stands for those that gave none."""
     titles = {
         each.offer.product: each.offer.title.model_dump(by_alias=True).get(lang)
         or each.offer.title.en
@@ -139,8 +142,6 @@ def _print(found: PatientRecord, catalogue: Catalogue, lang: str, fhir: Path | N
             )
     if any(region.status == "released" for region in found.regions):
         out.print("verified; readable by you alone", style="dim")
-    if fhir is not None:
-        out.print(f"summary {fhir}", style="dim", markup=False)
 
 
 def _print_table(table: RecordTable, title: str, lang: str) -> None:

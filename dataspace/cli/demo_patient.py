@@ -1,0 +1,61 @@
+"""The part of `gba demo` that is about one patient: known where, and the record under consent."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from dataspace.cli.output import out, print_rows
+from dataspace.cli.records import print_record
+from dataspace.cli.supervising import Tell
+from dataspace.client import connect
+from dataspace.client.consenting import ask_consents
+from dataspace.errors import Unverified
+from dataspace.linkage.documents import Document
+from dataspace.policy.terms import ALL
+from dataspace.synthetic.space import generate_region
+from dataspace.v1 import consent_pb2
+
+_WANT = ("conditions", "immunizations")
+_DAYS = 30
+
+
+def tell_of_a_patient(home: Path, patients: int, seed: int, step: Tell) -> None:
+    """A clinician in Macao treats a patient of Hong Kong. Asks three nodes, then one."""
+    document = _somebody(patients, seed)
+    step(f"a clinician in Macao treats a patient who shows {document}: who knows the patient?")
+    with connect(home, "macao/clinician") as session:
+        known = session.exists(document, purpose="TREAT")
+        print_rows(["region", "known"], [(each.region, each.answer) for each in known.regions])
+        if "hongkong" not in known.known_at:
+            raise Unverified("Hong Kong does not know its own patient", code="demo")
+        out.print("         asked blindly: no node saw who it is")
+        step("the patient consents in Hong Kong, for treatment by that hospital, for a month")
+        consent = _consent(home, document)
+        step("the record, from those who know the patient, readable by this clinician alone")
+        record = session.record(document, want=_WANT, purpose="TREAT", consents=[consent])
+        print_record(record, session.catalogue(), "en")
+
+
+def _somebody(patients: int, seed: int) -> str:
+    """A patient of Hong Kong with an identity card and something on record."""
+    tables = generate_region("hongkong", patients, seed)
+    ill = set(tables["conditions"].column("patient_id").to_pylist())
+    people = tables["patients"].select(["patient_id", "hkid"]).to_pylist()
+    found = next(each for each in people if each["hkid"] and each["patient_id"] in ill)
+    return f"hkid:{found['hkid']}"
+
+
+def _consent(home: Path, document: str) -> str:
+    person = Document.parse(document)
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=_DAYS)
+    scope = consent_pb2.ConsentScope(
+        region="macao", member="hospital", purposes=["TREAT"], categories=[ALL],
+        expires_ms=int(until.timestamp() * 1000),
+    )  # fmt: skip
+    act = consent_pb2.ConsentGive(
+        document_kind=person.kind, document_number=person.number, scope=scope
+    )
+    with connect(home, "hongkong/clinician") as session:
+        (given,) = ask_consents(session, "hongkong", consent_pb2.ConsentRequest(give=act))
+    return given.id
