@@ -62,6 +62,9 @@ app.add_typer(consents.app, name="consent")
 audit.app.command("reviews")(reviews.reviews)
 audit.app.command("review")(reviews.review)
 app.add_typer(crosscheck.app, name="crosscheck")
+crosscheck.app.command("overlap", help="How cohorts of regions overlap: `gba query` by this name.")(
+    asking.query
+)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)
