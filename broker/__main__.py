@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from broker.admission import Admission
 from broker.attached import Attached
 from broker.federation import Federation, now_ms
+from broker.handed import HandedOn
 from broker.mirrors import Mirror
 from broker.offers import Offers
 from broker.proposals import FOLDER as PROPOSALS
@@ -169,9 +170,11 @@ def serve_logs(
     """Serve the public files of every log, where an address is set."""
     if not home.http_address:
         return None
-    keys = {log.owner: log.vkey for log in federation.trust.logs}
+    trust, own = federation.trust, federation.recorder.origin
+    keys = {log.owner: log.vkey for log in trust.logs}
     logs = {owner: (mirror.directory, keys[owner]) for owner, mirror in witnessing.mirrors.items()}
-    logs["broker"] = (home.path / "log", keys["broker"])
+    (key,) = [log.vkey for log in trust.logs if log.origin == own]  # this replica's, of several
+    logs[BROKER] = (home.path / "log", key)
     return HttpServer(public_logs(logs), home.http_address)
 
 
@@ -233,8 +236,9 @@ async def serve(home: PartyHome) -> None:
     )
     admission = Admission(home.config.waiting_queries, time.monotonic)
     relay = open_relay(federation, room, agreements, proposals.governor)
+    handed = HandedOn(in_force, agreements, proposals.governor)
     service = BrokerService(
-        federation, admission, witnessing, relay, standing, agreements, proposals.charters
+        federation, admission, witnessing, relay, standing, agreements, handed, proposals.charters
     )
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = _listening_server(home, service)
@@ -242,25 +246,26 @@ async def serve(home: PartyHome) -> None:
     watch.begin()  # before anything is decided
     await server.start()
     public = serve_logs(home, federation, witnessing)
-    cosigning = asyncio.create_task(witnessing.cosigner.run())
     write_state(run_folder, stage="serving", address=home.listen_address, http=home.http_address)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    sweeping = asyncio.create_task(room.keep_sweeping())
-    watching = asyncio.create_task(watch.run())
-    looking = asyncio.create_task(in_force.keep_looking())
+    beside = [
+        asyncio.create_task(each)
+        for each in (
+            room.keep_sweeping(), watch.run(), in_force.keep_looking(), handed.run(),
+            witnessing.cosigner.run(),
+        )
+    ]  # fmt: skip
     await stop.wait()
-    sweeping.cancel()
-    looking.cancel()
-    watching.cancel()
     stopping = asyncio.create_task(server.stop(_GRACE_SECONDS))
     await asyncio.sleep(0)  # from here on no call begins, and no node attaches again
     standing.close()
     federation.attached.close()
     witnessing.witnesses.close()
-    cosigning.cancel()
+    for task in beside:
+        task.cancel()
     await stopping
     if public is not None:
         await public.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,10 @@ from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.evidence.auditing import MOST_ENTRIES
 from dataspace.evidence.bundle import is_evidence, parse_evidence
 from dataspace.evidence.reconciling import Difference, Line, Reconciliation, reconcile
-from dataspace.home import CONFIG
+from dataspace.home import CONFIG, brokers_of
+from dataspace.identity.names import REGIONS
+from dataspace.identity.replicas import is_broker, replica_of
+from dataspace.identity.trusted import BROKER
 from dataspace.processes import now_ms
 from dataspace.v1 import audit_pb2
 
@@ -62,18 +66,31 @@ def reconcile_logs(
 def _lines(home: Path | None, actor: str | None, purpose: str, start: int) -> list[Line]:
     root = space_home(home)
     if actor is None and not (root / CONFIG).is_file():
-        return read_lines(root, LOGS, now_ms())
+        return read_lines(root, (*brokers_of(root), *REGIONS), now_ms())
     with Session(actor_home(home, actor)) as session:
-        search = audit_pb2.AuditSearch(from_ms=start, limit=MOST_ENTRIES)
-        lines: list[Line] = []
-        cursor, more = "", True
-        while more:
-            page = search_logs(session, search, LOGS, purpose, cursor)
-            for answer in page.answers:
-                answer.require()
-            lines += [Line(seen.log, seen.entry) for seen in page.entries]
-            cursor, more = page.cursor, page.more
+        lines = _looked(session.only(session.brokers[0]), LOGS, purpose, start)
+        for address in session.brokers[1:]:
+            lines += _looked(session.only(address), (BROKER,), purpose, start)
         return lines
+
+
+def _looked(session: Session, logs: Sequence[str], purpose: str, start: int) -> list[Line]:
+    """Every entry of the logs, as their owners tell of them; a broker's log by its own name."""
+    search = audit_pb2.AuditSearch(from_ms=start, limit=MOST_ENTRIES)
+    lines: list[Line] = []
+    cursor, more = "", True
+    while more:
+        page = search_logs(session, search, logs, purpose, cursor)
+        for answer in page.answers:
+            answer.require()
+        names = {
+            each.log: replica_of(each.receipt.origin) if is_broker(each.log) else each.log
+            for each in page.answers
+            if each.receipt is not None
+        }
+        lines += [Line(names[seen.log], seen.entry) for seen in page.entries]
+        cursor, more = page.cursor, page.more
+    return lines
 
 
 def _releases_of(file: Path) -> list[str]:
