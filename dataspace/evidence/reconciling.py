@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from dataspace.identity.replicas import is_broker
+from dataspace.identity.trusted import BROKER
 from dataspace.v1 import audit_pb2
 
 GRACE_MS: Final = 5_000  # entries younger than this are of requests under way
@@ -125,7 +126,7 @@ def _compare(request: str, group: Sequence[Line], logs: Collection[str]) -> list
         return Difference(code, request, log, max(line.entry.at_ms for line in group))
 
     kinds = {line.entry.kind.rpartition(".")[2] for line in own}
-    outcomes = [said for line in own for said in line.entry.outcomes]
+    outcomes = [_named(said, line.log) for line in own for said in line.entry.outcomes]
     asked_nodes = sorted(log for log in answered if not is_broker(log))
     if "forwarded" not in kinds:
         return [differs("broker-denies", log) for log in asked_nodes]
@@ -135,6 +136,16 @@ def _compare(request: str, group: Sequence[Line], logs: Collection[str]) -> list
         closed = kinds & {"cancelled", "refused"} or explained
         return [] if closed else [differs("unfinished", own[0].log)]
     return _of_outcomes(outcomes, answered, logs, cancelled="cancelled" in kinds, differs=differs)
+
+
+def _named(said: audit_pb2.AuditOutcome, log: str) -> audit_pb2.AuditOutcome:
+    """An outcome with the log's own name, where a broker tells of its own answer."""
+    if said.region != BROKER:
+        return said
+    own = audit_pb2.AuditOutcome()
+    own.CopyFrom(said)
+    own.region = log
+    return own
 
 
 def _of_outcomes(
