@@ -17,8 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.admission import Admission
 from broker.attached import Attached
+from broker.callers import Callers
 from broker.federation import Federation, now_ms
 from broker.handed import HandedOn
+from broker.limits import MOST_CALLS, room_for, server_options
 from broker.mirrors import Mirror
 from broker.offers import Offers
 from broker.proposals import FOLDER as PROPOSALS
@@ -36,7 +38,7 @@ from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
-from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
+from dataspace.channels import server_credentials
 from dataspace.charter_files import charter_envelopes
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.agreeing import Registry, record_in_order
@@ -70,15 +72,6 @@ _LOG = structlog.get_logger("broker")
 
 _GRACE_SECONDS = 1.0
 _WORKERS = 32  # most of them wait for the log, and share its flushes
-
-_OPTIONS: tuple[tuple[str, str | int], ...] = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.so_reuseport", 0),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.max_concurrent_streams", 256),
-    *KEEPALIVE_OPTIONS,
-)
 
 
 def open_federation(home: PartyHome, in_force: InForce) -> Federation:
@@ -180,7 +173,8 @@ def serve_logs(
 
 def _listening_server(home: PartyHome, service: BrokerService) -> grpc.aio.Server:
     """The gRPC server, bound and not started yet."""
-    server = grpc.aio.server(options=_OPTIONS)
+    options = server_options(room_for(home.config.connections))
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_CALLS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     trust = service.federation.trust
@@ -238,8 +232,9 @@ async def serve(home: PartyHome) -> None:
     relay = open_relay(federation, room, agreements, proposals.governor)
     handed = HandedOn(in_force, agreements, proposals.governor)
     service = BrokerService(
-        federation, admission, witnessing, relay, standing, agreements, handed, proposals.charters
-    )
+        federation, admission, witnessing, relay, standing, agreements, handed, proposals.charters,
+        Callers.of(home.config),
+    )  # fmt: skip
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = _listening_server(home, service)
     watch = PolicyWatch(federation.policies, federation.recorder, now_ms)

@@ -15,6 +15,7 @@ import structlog
 
 from broker.admission import Admission
 from broker.attached import Attached, AttachedNode
+from broker.callers import Callers
 from broker.ending import abort, inside
 from broker.federation import Federation, now_ms
 from broker.handed import HandedOn
@@ -67,6 +68,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     agreements: Registry
     handed: HandedOn
     charters: Callable[[], Sequence[Envelope]] = tuple  # every version, for nodes that were away
+    callers: Callers = field(default_factory=Callers)
     _notes: dict[bytes, list[catalogue_pb2.RuleNote]] = field(default_factory=dict)
 
     @property
@@ -87,6 +89,16 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     def peer(self, context: Any) -> VerifiedSigner:
         """Who is at the other end of the channel: chain, standing, region and role, verified
         again."""
+        return self._verified(context)
+
+    def caller(self, context: Any) -> VerifiedSigner:
+        """The same for a new call, which is counted. Raises `Unavailable` where it is too many."""
+        self.callers.count_certificate(context)  # before anything is verified for it
+        peer = self._verified(context)
+        self.callers.count_actor(peer.uri)
+        return peer
+
+    def _verified(self, context: Any) -> VerifiedSigner:
         at = datetime.fromtimestamp(now_ms() / 1000, UTC)
         peer = self._presented(context, at)
         self.federation.trust.check_standing(peer, at)
@@ -111,7 +123,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         """See broker.proto."""
         try:
             with self.admission.place():
-                peer = self.peer(context)
+                peer = self.caller(context)
                 seconds = context.time_remaining() or self.federation.query_seconds
                 with self.standing.call(lambda: self._still(request, context)):
                     told = self.federation.query(request, peer.uri, seconds)
@@ -127,7 +139,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         """See broker.proto."""
         try:
             with self.admission.place():
-                peer = self.peer(context)
+                peer = self.caller(context)
                 return await asyncio.to_thread(self._catalogue, request, peer)
         except DataspaceError as error:
             await abort(context, error)
@@ -140,7 +152,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         """See broker.proto."""
         try:
             with self.admission.place():
-                peer = self.peer(context)
+                peer = self.caller(context)
                 seconds = context.time_remaining() or self.federation.query_seconds
                 until = min(seconds, self.federation.query_seconds) * RELAY_SHARE
                 with self.standing.call(lambda: self._still(request, context)):
@@ -158,6 +170,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     ) -> revocation_pb2.RevocationLists:
         """See broker.proto. Also for those whom the lists hit: what they say is public."""
         try:
+            self.callers.count_certificate(context)
             with self.admission.place():
                 return self.standing.in_force.handed_on(max(1, request.trust_version))
         except DataspaceError as error:
@@ -237,11 +250,12 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         challenge = secrets.token_bytes(32)
         attached: AttachedNode | AttachedWitness | AttachedSigner | None = None
         try:
-            await self.standing.await_lists(self._needed(context))
-            peer = self.peer(context)
-            yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
-                first = await anext(aiter(request_iterator))
+            with self.callers.shaking_hands(context):
+                await self.standing.await_lists(self._needed(context))
+                peer = self.peer(context)
+                yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
+                async with asyncio.timeout(HANDSHAKE_SECONDS):
+                    first = await anext(aiter(request_iterator))
             attached, welcome = self._admit(first, peer, challenge)
             yield broker_pb2.BrokerFrame(welcome=welcome)
             if isinstance(attached, AttachedNode):

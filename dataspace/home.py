@@ -70,6 +70,9 @@ class PartyConfig(BaseModel):
     round_seconds: float = 600.0  # the most that a round of linkage may take
     running_queries: int = 4
     waiting_queries: int = 64
+    connections: int = Field(default=512, ge=16)  # at the broker's port, of everybody together
+    calls_per_second: float = Field(default=100.0, gt=0)  # of one actor, over time, at one broker
+    calls_at_once: int = Field(default=1000, ge=1)  # that one may have saved up
     witness_grace_seconds: float = 4 * 3600.0  # what a log's owner goes on for uncosigned
     review_days: int = Field(default=7, ge=1)  # within which emergency access is reviewed
     existence_days: float = Field(default=7.0, gt=0)  # how long an epoch of existence checks is

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dataspace.evidence.agreeing import Registry
 from dataspace.in_force import InForce
@@ -19,7 +20,7 @@ from dataspace.v1.envelope_pb2 import Envelope
 from dataspace.v1.revocation_pb2 import RevocationLists
 
 LOOK_SECONDS = 1.0
-_CHAINS_A_FRAME = 16
+_FRAME_BYTES = 1024 * 1024
 
 Put = Callable[[broker_pb2.NodeFrame], None]
 
@@ -62,18 +63,28 @@ class Handing:
         trust_lists = list(_new(handed.trust_lists, sent))
         if lists or trust_lists:
             yield broker_pb2.Held(revocations=RevocationLists(lists=lists, trust_lists=trust_lists))
-        charters = self.charters()
-        if list(_new(charters, sent)):
+        for charters in _by_size(list(_new(self.charters(), sent))):
             yield broker_pb2.Held(charters=charters)
-        chains: list[AgreementChain] = []
-        for chain in self.agreements.of_region(self.region):
-            if list(_new(chain.steps, sent)):
-                chains.append(chain)
-            if len(chains) == _CHAINS_A_FRAME:
-                yield broker_pb2.Held(agreements=chains)
-                chains = []
-        if chains:
+        held = self.agreements.of_region(self.region)
+        for chains in _by_size([each for each in held if list(_new(each.steps, sent))]):
             yield broker_pb2.Held(agreements=chains)
+
+
+M = TypeVar("M", Envelope, AgreementChain)
+
+
+def _by_size(messages: Sequence[M]) -> Iterator[list[M]]:
+    """In order, as many to a frame as a broker takes; at least one."""
+    frame: list[M] = []
+    size = 0
+    for each in messages:
+        size += each.ByteSize()
+        if frame and size > _FRAME_BYTES:
+            yield frame
+            frame, size = [], each.ByteSize()
+        frame.append(each)
+    if frame:
+        yield frame
 
 
 def _new(envelopes: Iterable[Envelope], sent: set[bytes]) -> Iterator[Envelope]:
