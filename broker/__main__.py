@@ -17,7 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.admission import Admission
 from broker.attached import Attached
+from broker.callers import Callers
 from broker.federation import Federation, now_ms
+from broker.handed import HandedOn
+from broker.limits import MOST_CALLS, room_for, server_options
 from broker.mirrors import Mirror
 from broker.offers import Offers
 from broker.proposals import FOLDER as PROPOSALS
@@ -35,7 +38,7 @@ from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
-from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
+from dataspace.channels import server_credentials
 from dataspace.charter_files import charter_envelopes
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.agreeing import Registry, record_in_order
@@ -69,15 +72,6 @@ _LOG = structlog.get_logger("broker")
 
 _GRACE_SECONDS = 1.0
 _WORKERS = 32  # most of them wait for the log, and share its flushes
-
-_OPTIONS: tuple[tuple[str, str | int], ...] = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.so_reuseport", 0),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.max_concurrent_streams", 256),
-    *KEEPALIVE_OPTIONS,
-)
 
 
 def open_federation(home: PartyHome, in_force: InForce) -> Federation:
@@ -169,15 +163,18 @@ def serve_logs(
     """Serve the public files of every log, where an address is set."""
     if not home.http_address:
         return None
-    keys = {log.owner: log.vkey for log in federation.trust.logs}
+    trust, own = federation.trust, federation.recorder.origin
+    keys = {log.owner: log.vkey for log in trust.logs}
     logs = {owner: (mirror.directory, keys[owner]) for owner, mirror in witnessing.mirrors.items()}
-    logs["broker"] = (home.path / "log", keys["broker"])
+    (key,) = [log.vkey for log in trust.logs if log.origin == own]  # this replica's, of several
+    logs[BROKER] = (home.path / "log", key)
     return HttpServer(public_logs(logs), home.http_address)
 
 
 def _listening_server(home: PartyHome, service: BrokerService) -> grpc.aio.Server:
     """The gRPC server, bound and not started yet."""
-    server = grpc.aio.server(options=_OPTIONS)
+    options = server_options(room_for(home.config.connections))
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_CALLS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     trust = service.federation.trust
@@ -233,34 +230,37 @@ async def serve(home: PartyHome) -> None:
     )
     admission = Admission(home.config.waiting_queries, time.monotonic)
     relay = open_relay(federation, room, agreements, proposals.governor)
+    handed = HandedOn(in_force, agreements, proposals.governor)
     service = BrokerService(
-        federation, admission, witnessing, relay, standing, agreements, proposals.charters
-    )
+        federation, admission, witnessing, relay, standing, agreements, handed, proposals.charters,
+        Callers.of(home.config),
+    )  # fmt: skip
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
     server = _listening_server(home, service)
     watch = PolicyWatch(federation.policies, federation.recorder, now_ms)
     watch.begin()  # before anything is decided
     await server.start()
     public = serve_logs(home, federation, witnessing)
-    cosigning = asyncio.create_task(witnessing.cosigner.run())
     write_state(run_folder, stage="serving", address=home.listen_address, http=home.http_address)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    sweeping = asyncio.create_task(room.keep_sweeping())
-    watching = asyncio.create_task(watch.run())
-    looking = asyncio.create_task(in_force.keep_looking())
+    beside = [
+        asyncio.create_task(each)
+        for each in (
+            room.keep_sweeping(), watch.run(), in_force.keep_looking(), handed.run(),
+            witnessing.cosigner.run(),
+        )
+    ]  # fmt: skip
     await stop.wait()
-    sweeping.cancel()
-    looking.cancel()
-    watching.cancel()
     stopping = asyncio.create_task(server.stop(_GRACE_SECONDS))
     await asyncio.sleep(0)  # from here on no call begins, and no node attaches again
     standing.close()
     federation.attached.close()
     witnessing.witnesses.close()
-    cosigning.cancel()
+    for task in beside:
+        task.cancel()
     await stopping
     if public is not None:
         await public.stop()

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from broker.http_limits import HEADER_BYTES, BoundedProtocol
 from broker.mirrors import COSIGNED
 from dataspace.audit.reader import CHECKPOINT, DirectoryReader
 from dataspace.audit.tiles import parse_tile_path
@@ -95,7 +96,9 @@ class HttpServer:
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                limit_concurrency=64,
+                http=BoundedProtocol,
+                ws="none",
+                h11_max_incomplete_event_size=HEADER_BYTES,
                 timeout_graceful_shutdown=1,
             )
         )

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import grpc
 import structlog
 
 from broker.admission import Admission
 from broker.attached import Attached, AttachedNode
+from broker.callers import Callers
+from broker.ending import abort, inside
 from broker.federation import Federation, now_ms
+from broker.handed import HandedOn
 from broker.offers import Offers
 from broker.relaying import Relay
 from broker.signers import AttachedSigner
@@ -43,12 +45,6 @@ from dataspace.v1.envelope_pb2 import Envelope
 
 _LOG = structlog.get_logger("broker")
 
-_STATUS = {
-    "malformed": grpc.StatusCode.INVALID_ARGUMENT,
-    "refused": grpc.StatusCode.PERMISSION_DENIED,
-    "unavailable": grpc.StatusCode.UNAVAILABLE,
-    "unverified": grpc.StatusCode.UNAUTHENTICATED,
-}
 HANDSHAKE_SECONDS = 10.0
 RELAY_SHARE = 0.8  # of a caller's time, so that the reason for a silence still gets back
 _MINUTE_MS = 60_000
@@ -70,7 +66,9 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     relay: Relay
     standing: Standing
     agreements: Registry
+    handed: HandedOn
     charters: Callable[[], Sequence[Envelope]] = tuple  # every version, for nodes that were away
+    callers: Callers = field(default_factory=Callers)
     _notes: dict[bytes, list[catalogue_pb2.RuleNote]] = field(default_factory=dict)
 
     @property
@@ -91,6 +89,16 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     def peer(self, context: Any) -> VerifiedSigner:
         """Who is at the other end of the channel: chain, standing, region and role, verified
         again."""
+        return self._verified(context)
+
+    def caller(self, context: Any) -> VerifiedSigner:
+        """The same for a new call, which is counted. Raises `Unavailable` where it is too many."""
+        self.callers.count_certificate(context)  # before anything is verified for it
+        peer = self._verified(context)
+        self.callers.count_actor(peer.uri)
+        return peer
+
+    def _verified(self, context: Any) -> VerifiedSigner:
         at = datetime.fromtimestamp(now_ms() / 1000, UTC)
         peer = self._presented(context, at)
         self.federation.trust.check_standing(peer, at)
@@ -115,7 +123,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         """See broker.proto."""
         try:
             with self.admission.place():
-                peer = self.peer(context)
+                peer = self.caller(context)
                 seconds = context.time_remaining() or self.federation.query_seconds
                 with self.standing.call(lambda: self._still(request, context)):
                     told = self.federation.query(request, peer.uri, seconds)
@@ -123,38 +131,38 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                         async for event in events:
                             yield event
         except DataspaceError as error:
-            await _abort(context, error)
+            await abort(context, error)
         except Exception as error:
-            await _abort(context, _inside(error))
+            await abort(context, inside(error))
 
     async def Catalogue(self, request: Envelope, context: Any) -> Envelope:
         """See broker.proto."""
         try:
             with self.admission.place():
-                peer = self.peer(context)
+                peer = self.caller(context)
                 return await asyncio.to_thread(self._catalogue, request, peer)
         except DataspaceError as error:
-            await _abort(context, error)
+            await abort(context, error)
             raise
         except Exception as error:
-            await _abort(context, _inside(error))
+            await abort(context, inside(error))
             raise
 
     async def Audit(self, request: Envelope, context: Any) -> audit_pb2.AuditAnswers:
         """See broker.proto."""
         try:
             with self.admission.place():
-                peer = self.peer(context)
+                peer = self.caller(context)
                 seconds = context.time_remaining() or self.federation.query_seconds
                 until = min(seconds, self.federation.query_seconds) * RELAY_SHARE
                 with self.standing.call(lambda: self._still(request, context)):
                     return await self.relay.ask(request, peer.uri, until)
                 raise Unavailable("the call ended without an answer", code="internal")
         except DataspaceError as error:
-            await _abort(context, error)
+            await abort(context, error)
             raise
         except Exception as error:
-            await _abort(context, _inside(error))
+            await abort(context, inside(error))
             raise
 
     async def Revocations(
@@ -162,10 +170,11 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
     ) -> revocation_pb2.RevocationLists:
         """See broker.proto. Also for those whom the lists hit: what they say is public."""
         try:
+            self.callers.count_certificate(context)
             with self.admission.place():
                 return self.standing.in_force.handed_on(max(1, request.trust_version))
         except DataspaceError as error:
-            await _abort(context, error)
+            await abort(context, error)
             raise
 
     def _catalogue(self, request: Envelope, peer: VerifiedSigner) -> Envelope:
@@ -241,11 +250,12 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         challenge = secrets.token_bytes(32)
         attached: AttachedNode | AttachedWitness | AttachedSigner | None = None
         try:
-            await self.standing.await_lists(self._needed(context))
-            peer = self.peer(context)
-            yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
-                first = await anext(aiter(request_iterator))
+            with self.callers.shaking_hands(context):
+                await self.standing.await_lists(self._needed(context))
+                peer = self.peer(context)
+                yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
+                async with asyncio.timeout(HANDSHAKE_SECONDS):
+                    first = await anext(aiter(request_iterator))
             attached, welcome = self._admit(first, peer, challenge)
             yield broker_pb2.BrokerFrame(welcome=welcome)
             if isinstance(attached, AttachedNode):
@@ -258,7 +268,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                     yield frame
         except DataspaceError as error:
             _LOG.warning("attach.refused", code=error.code, rule=error.rule)
-            await _abort(context, error)
+            await abort(context, error)
         except (StopAsyncIteration, TimeoutError):
             return  # who opens a stream and says nothing is let go
         finally:
@@ -362,6 +372,8 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 self._take_offers(node, frame)
             case "witness_ask":
                 self.witnessing.relay(node, frame)
+            case "held":
+                self.handed.receive(node, frame.held)
             case "log_update":
                 self.witnessing.mirror(node, frame.log_update)
             case _:
@@ -380,21 +392,3 @@ def _role(attached: Stream) -> str:
     if isinstance(attached, AttachedSigner):
         return REVOCATION
     return "node" if isinstance(attached, AttachedNode) else "witness"
-
-
-def _inside(error: Exception) -> Unavailable:
-    # SECURITY: the text of an unexpected error may hold anything, a caller's SQL for one; left
-    # to gRPC, it would be in the log.
-    _LOG.error("broker.internal", kind=type(error).__name__)
-    return Unavailable("the broker failed inside; ask again", code="internal")
-
-
-async def _abort(context: Any, error: DataspaceError) -> None:
-    """End a call with the error's status; the code and rule travel as trailing metadata."""
-    trailing = (
-        ("gba-error", error.kind),
-        ("gba-code", error.code),
-        ("gba-rule", error.rule),
-        ("gba-basis-bin", error.basis.encode()),
-    )
-    await context.abort(_STATUS[error.kind], error.message, trailing)

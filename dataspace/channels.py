@@ -32,6 +32,14 @@ from dataspace.identity.trustlist import TrustList
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _HANDSHAKE_SECONDS = 5.0
 
+# SECURITY: a few kilobytes of gzip unpack to gigabytes. Nobody here compresses messages, so
+# nobody unpacks any: a server refuses them (UNIMPLEMENTED), and nothing is inflated at all.
+UNCOMPRESSED_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # identity alone
+    ("grpc.per_message_decompression", 0),
+    ("grpc.max_metadata_size", 16 * 1024),
+)
+
 KEEPALIVE_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -66,6 +74,7 @@ def pinned_channel(address: str, tls: TlsIdentity, trust: TrustList) -> BrokerCh
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.enable_http_proxy", 0),
+        *UNCOMPRESSED_OPTIONS,
         *KEEPALIVE_OPTIONS,
     )
     return BrokerChannel(address, credentials, options)

@@ -20,12 +20,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.identity.envelopes import SigningIdentity, parse_envelope
 from dataspace.identity.keystore import TlsIdentity, load_identity, load_tls
 from dataspace.identity.names import ActorUri
+from dataspace.identity.replicas import MOST_BROKERS, replica_name
 from dataspace.identity.trusted import read_unverified
 from dataspace.identity.trustlist import TrustList, accept_chain
 from dataspace.v1.envelope_pb2 import Envelope
@@ -56,7 +57,7 @@ class PartyConfig(BaseModel):
     space: str
     kind: Literal["node", "broker", "actor", "witness", "revocation"]
     uri: str
-    broker: str
+    broker: str  # host:port; of several the first that is tried comes first: a list, or commas
     trust_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     # Of version 1 of the charter; empty in a space that was made before there were charters.
     charter_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
@@ -69,6 +70,9 @@ class PartyConfig(BaseModel):
     round_seconds: float = 600.0  # the most that a round of linkage may take
     running_queries: int = 4
     waiting_queries: int = 64
+    connections: int = Field(default=512, ge=16)  # at the broker's port, of everybody together
+    calls_per_second: float = Field(default=100.0, gt=0)  # of one actor, over time, at one broker
+    calls_at_once: int = Field(default=1000, ge=1)  # that one may have saved up
     witness_grace_seconds: float = 4 * 3600.0  # what a log's owner goes on for uncosigned
     review_days: int = Field(default=7, ge=1)  # within which emergency access is reviewed
     existence_days: float = Field(default=7.0, gt=0)  # how long an epoch of existence checks is
@@ -76,6 +80,12 @@ class PartyConfig(BaseModel):
     existence_per_member: int = Field(default=500, ge=0)
     existence_per_space: int = Field(default=5000, ge=0)
     body_days: int = Field(default=3650, ge=0)  # how long bodies of entries are kept; 0: always
+
+    @field_validator("broker", mode="before")
+    @classmethod
+    def _joined(cls, given: object) -> object:
+        """A list of addresses is kept as it would be written with commas."""
+        return ",".join(map(str, given)) if isinstance(given, list | tuple) else given
 
 
 @dataclass(frozen=True)
@@ -121,9 +131,21 @@ class PartyHome:
         return ActorUri.parse(self.config.uri)
 
     @property
+    def broker_addresses(self) -> tuple[str, ...]:
+        """host:port of every broker, in the order to try; the environment may override the file.
+
+        Raises `Malformed` where none is named.
+        """
+        named = os.environ.get(BROKER_ADDRESS_VARIABLE) or self.config.broker
+        found = tuple(dict.fromkeys(each.strip() for each in named.split(",") if each.strip()))
+        if not found:
+            raise Malformed(f"{self.path / CONFIG} names no broker", code="home-config")
+        return found
+
+    @property
     def broker_address(self) -> str:
-        """host:port to dial; the environment may override the file."""
-        return os.environ.get(BROKER_ADDRESS_VARIABLE) or self.config.broker
+        """host:port of the broker to try first."""
+        return self.broker_addresses[0]
 
     @property
     def listen_address(self) -> str:
@@ -195,6 +217,12 @@ class PartyHome:
         folder = self.path / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+
+def brokers_of(home: Path) -> tuple[str, ...]:
+    """The brokers that have a directory in a space's home: `broker`, then `broker-2` …"""
+    names = map(replica_name, range(1, MOST_BROKERS + 1))
+    return tuple(name for name in names if (home / name / CONFIG).is_file())
 
 
 def write_config(directory: Path, config: PartyConfig) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    func,
     insert,
     select,
     update,
@@ -87,6 +88,11 @@ class LedgerShelf:
             raise Unavailable(
                 "the agreement has changed meanwhile; try again", code="agreement-race"
             ) from None
+
+    def steps(self) -> int:
+        """How many steps are kept, of all agreements: it only ever grows."""
+        with self._ledger.reading() as connection:
+            return int(connection.scalar(select(func.count()).select_from(_STEPS)) or 0)
 
     def count_use(self, agreement_id: str) -> None:
         """See `Shelf`."""

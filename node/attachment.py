@@ -18,13 +18,14 @@ import structlog
 
 from dataspace.errors import DataspaceError, Unavailable
 from dataspace.evidence.answers import status_of
-from dataspace.home import PartyHome
+from dataspace.home import PartyConfig, PartyHome
 from dataspace.identity.envelopes import check_signer
 from dataspace.in_force import InForce, lost_standing
 from dataspace.v1 import broker_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from node.dialling import HANDSHAKE_SECONDS, Dialler, Stream
 from node.gatekeeper import Cancellation, Gatekeeper, now_ms
+from node.handing import Handing
 from node.linking.rounds import Rounds
 from node.outbox import Outbox
 from node.witnessing import Witnessing
@@ -35,13 +36,35 @@ _BESIDE = 12  # calls that a node works on beside those whose query runs
 
 
 @dataclass
+class Bench:
+    """The threads and places that a node's calls share, whichever broker they come through."""
+
+    workers: ThreadPoolExecutor
+    most: int
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, config: PartyConfig) -> Bench:
+        """As many as the configuration says."""
+        # More than queries that run at once: those that are verified, decided and recorded
+        # meanwhile share the log's flushes.
+        count = config.running_queries + _BESIDE
+        workers = ThreadPoolExecutor(count, thread_name_prefix="gate")
+        return cls(workers, config.running_queries + config.waiting_queries)
+
+
+@dataclass
 class Attachment:
-    """Keeps the node attached. `on_change(attached, reason)` hears of every change."""
+    """Keeps the node attached to the broker at `address`. `on_change(attached, reason)` hears of
+    every change."""
 
     home: PartyHome
+    address: str
+    bench: Bench
     gatekeeper: Gatekeeper
     in_force: InForce
     witnessing: Witnessing
+    handing: Handing
     on_change: Callable[[bool, str], None]
     # By payload type, for what is no query; whatever is not here is the gatekeeper's to answer
     # or to refuse.
@@ -53,23 +76,14 @@ class Attachment:
     _offers_replies: asyncio.Queue[broker_pb2.OffersReply] = field(default_factory=asyncio.Queue)
     _calls: dict[int, Cancellation] = field(default_factory=dict)
     _requests: dict[Cancellation, Envelope] = field(default_factory=dict)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        config = self.home.config
-        # More than queries that run at once: those that are verified, decided and recorded
-        # meanwhile share the log's flushes.
-        self._workers = ThreadPoolExecutor(
-            config.running_queries + _BESIDE, thread_name_prefix="gate"
-        )
-        self._most = config.running_queries + config.waiting_queries
 
     async def run(self) -> None:
         """Attach, and attach again, until cancelled."""
         gatekeeper = self.gatekeeper
         dialler = Dialler(
-            self.home, gatekeeper.identity, self.in_force, self.on_change, take=self.take
-        )
+            self.home, gatekeeper.identity, self.in_force, self.on_change,
+            take=self.take, address=self.address,
+        )  # fmt: skip
         await dialler.run(
             self._use, lambda: [each.offer for each in gatekeeper.catalogue.products.values()]
         )
@@ -99,12 +113,14 @@ class Attachment:
         self.attached.set()
         sender = asyncio.create_task(self._send(stream, outbox))
         mirroring = asyncio.create_task(self.witnessing.use(outbox.put, welcome.mirrored_size))
+        handing = asyncio.create_task(self.handing.use(outbox.put, welcome))
         try:
             while (frame := await stream.read()) is not grpc.aio.EOF:
                 self._receive(frame, outbox)
         finally:
             sender.cancel()
             mirroring.cancel()
+            handing.cancel()
             self.attached.clear()
             self._outbox = None
             for cancellation in self._calls.values():
@@ -168,8 +184,8 @@ class Attachment:
         self._requests[cancellation] = ask.request
         outbox.open_call(call, ask.credit)
         task = asyncio.create_task(self._answer(call, ask, outbox, cancellation))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.bench.tasks.add(task)
+        task.add_done_callback(self.bench.tasks.discard)
 
     async def _answer(
         self, call: int, ask: broker_pb2.Ask, outbox: Outbox, cancellation: Cancellation
@@ -185,14 +201,14 @@ class Attachment:
 
         try:
             # Those that were cancelled count until they have ended.
-            if len(self._tasks) > self._most:
+            if len(self.bench.tasks) > self.bench.most:
                 raise Unavailable("this node is busy; retry after 2 s", code="busy")
             handler = self.handlers.get(ask.request.payload_type)
             if handler is not None:
-                answer = await loop.run_in_executor(self._workers, handler, ask.request)
+                answer = await loop.run_in_executor(self.bench.workers, handler, ask.request)
             else:
                 answer = await loop.run_in_executor(
-                    self._workers, self.gatekeeper.answer, ask.request, report, cancellation
+                    self.bench.workers, self.gatekeeper.answer, ask.request, report, cancellation
                 )
             outbox.put_answer(call, answer.SerializeToString())
         except DataspaceError as error:

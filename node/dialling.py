@@ -41,7 +41,10 @@ def _now_ms() -> int:
 
 @dataclass(frozen=True)
 class Dialler:
-    """Keeps one party attached. `on_change(attached, reason)` hears of every change."""
+    """Keeps one party attached to one broker: that at `address`, or the first that is named.
+
+    `on_change(attached, reason)` hears of every change.
+    """
 
     home: PartyHome
     identity: SigningIdentity
@@ -50,6 +53,7 @@ class Dialler:
     witness: str = ""  # its name, where a witness dials
     # What a party takes in of the welcome before it counts as attached and answers anything.
     take: Callable[[broker_pb2.Welcome], None] = lambda _welcome: None
+    address: str = ""
 
     async def run(self, use: Use, offers: Callable[[], Sequence[Envelope]] = tuple) -> None:
         """Attach, `use` the stream until it ends, and attach again, until cancelled."""
@@ -81,7 +85,7 @@ class Dialler:
     ) -> None:
         trust = self.in_force.trust()
         parts = await asyncio.to_thread(
-            pinned_channel, self.home.broker_address, self.home.tls, trust
+            pinned_channel, self.address or self.home.broker_address, self.home.tls, trust
         )
         async with grpc.aio.secure_channel(
             parts.address, parts.credentials, options=parts.options

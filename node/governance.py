@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -43,6 +44,7 @@ class Governance:
     emergencies: Emergencies
     governor: Governor
     _late: list[AgreementChain] = field(default_factory=list, repr=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def open(
@@ -80,26 +82,27 @@ class Governance:
         )
 
     def take(self, welcome: broker_pb2.Welcome) -> None:
-        """Take in what the broker kept while the node was away."""
-        self._late[:] = []
-        self._deliver(welcome.agreements)
-        try:
-            self.governor.take_chain(welcome.charters, now_ms())
-        except DataspaceError as error:
-            # The earlier charter stays in force; why is on record as an alarm.
-            _LOG.error("charter.rejected", code=error.code)
+        """Take in what a broker kept while the node was away."""
+        with self._turn:  # several brokers may welcome the node at once
+            self._deliver(welcome.agreements)
+            try:
+                self.governor.take_chain(welcome.charters, now_ms())
+            except DataspaceError as error:
+                # The earlier charter stays in force; why is on record as an alarm.
+                _LOG.error("charter.rejected", code=error.code)
 
     def take_late(self) -> None:
         """Take in what could not be verified before another region's revocation list had come.
 
         Until then nobody of that region is answered, so that nothing is decided without it.
         """
-        late, self._late[:] = list(self._late), []
-        self._deliver(late)
+        with self._turn:
+            late, self._late[:] = list(self._late), []
+            self._deliver(late)
 
     def _deliver(self, chains: Iterable[AgreementChain]) -> None:
         for chain in chains:
             for error in delivered(self.agreements, [chain], now_ms()):
-                if error.rule == STALE_RULE:
+                if error.rule == STALE_RULE and chain not in self._late:
                     self._late.append(chain)
                 _LOG.error("agreement.rejected", code=error.code)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from dataspace.audit.bodies import BodyStore
 from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.store import LogStore
+from dataspace.charter_files import charter_envelopes
 from dataspace.errors import Malformed
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
@@ -31,15 +33,19 @@ from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
 from dataspace.v1 import audit_pb2
 from node import admin
-from node.attachment import Attachment
+from node.agreements import LedgerShelf
+from node.attachment import Attachment, Bench
+from node.attachments import Attachments
 from node.blinding import BlindingPool
 from node.catalogue import open_catalogue
 from node.existence.opening import ExistenceRoom
 from node.gatekeeper import Gatekeeper, now_ms
 from node.governance import Governance
+from node.handing import Handing
 from node.ledger import Ledger
 from node.linking.gate import OverlapGate
 from node.linking.rounds import Rounds
+from node.links import Links
 from node.patients import Patients
 from node.record_volumes import RecordVolumes
 from node.records import RecordGate
@@ -144,32 +150,16 @@ class Node:
         run_folder = self.home.folder("run")
         write_state(run_folder, stage="starting")
 
-        def on_change(attached: bool, reason: str) -> None:
-            _LOG.info("attached" if attached else "detached", reason=reason)
-            write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
-
+        attachments = self._attachments(run_folder)
         log = self.gatekeeper.recorder.log
-        witnessing = Witnessing(log)
         quorum = quorum_of(self.gatekeeper.trust(), self.home.config.log_origin)
 
         def keep(note: str, cosigned_ms: int) -> None:
             self.cosigned.keep(note, cosigned_ms, self.in_force.lists().SerializeToString())
 
-        cosigner = Cosigner(log, quorum, witnessing.ask, _on_refusal, keep)
+        cosigner = Cosigner(log, quorum, attachments.ask_witness, _on_refusal, keep)
         grace = self.home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
-        handlers = self.room.handlers()
-        gatekeeper = self.gatekeeper
-        attachment = Attachment(
-            self.home,
-            gatekeeper,
-            self.in_force,
-            witnessing,
-            on_change,
-            handlers,
-            self.governance.take,
-            Rounds(gatekeeper.region, OverlapGate(gatekeeper, self.pool), self.pool),
-        )
 
         loop = asyncio.get_running_loop()
 
@@ -177,15 +167,17 @@ class Node:
             self.gatekeeper.catalogue = self.gatekeeper.catalogue.without_revoked(
                 self.in_force.trust(), now_ms()
             )
-            attachment.stop_revoked()
+            attachments.stop_revoked()
             loop.run_in_executor(None, self.governance.take_late)
 
         self.in_force.watch(renew)
         looking = asyncio.create_task(self.in_force.keep_looking())
-        local = await admin.serve(run_folder, lambda request: self._administer(request, attachment))
+        local = await admin.serve(
+            run_folder, lambda request: self._administer(request, attachments)
+        )
         watch = PolicyWatch(self.gatekeeper.policies, self.gatekeeper.recorder, now_ms)
         watch.begin()  # before anything is decided
-        task = asyncio.create_task(attachment.run())
+        task = asyncio.create_task(attachments.run())
         cosigning = asyncio.create_task(cosigner.run())
         sweeping = asyncio.create_task(self.room.keep_sweeping())
         watching = asyncio.create_task(watch.run())
@@ -213,11 +205,45 @@ class Node:
         self.gatekeeper.recorder.log.close()
         self.gatekeeper.ledger.close()
 
-    async def _administer(self, request: dict[str, Any], attachment: Attachment) -> dict[str, Any]:
+    def _attachments(self, run_folder: Path) -> Attachments:
+        """One attachment for each broker; they share threads, places and limits."""
+        home, gatekeeper, governance = self.home, self.gatekeeper, self.governance
+        links = Links(run_folder, home.broker_addresses)
+        bench, shelf = Bench.of(home.config), LedgerShelf(gatekeeper.ledger)
+        rounds: set[asyncio.Task[None]] = set()
+        handing = Handing(
+            gatekeeper.region, self.in_force, governance.agreements,
+            lambda: (shelf.steps(), len(governance.governor.charters)),
+            lambda: charter_envelopes(home),
+        )  # fmt: skip
+        handlers = self.room.handlers()
+        gate = OverlapGate(gatekeeper, self.pool)
+        return Attachments(
+            [
+                Attachment(
+                    home,
+                    address,
+                    bench,
+                    gatekeeper,
+                    self.in_force,
+                    Witnessing(gatekeeper.recorder.log),
+                    handing,
+                    links.of(address),
+                    handlers,
+                    governance.take,
+                    Rounds(gatekeeper.region, gate, self.pool, rounds),
+                )
+                for address in home.broker_addresses
+            ]
+        )
+
+    async def _administer(
+        self, request: dict[str, Any], attachments: Attachments
+    ) -> dict[str, Any]:
         match request.get("do"):
             case "status":
                 return {
-                    "attached": attachment.attached.is_set(),
+                    "attached": attachments.attached,
                     "products": sorted(self.gatekeeper.catalogue.products),
                     "generation": self.gatekeeper.catalogue.generation,
                     "log_size": self.gatekeeper.recorder.log.size,
@@ -235,7 +261,7 @@ class Node:
                     self.existence.existence.settle, str(request.get("member")), now_ms()
                 )
             case "publish":
-                return await self._publish(str(request.get("generation")), attachment)
+                return await self._publish(str(request.get("generation")), attachments)
         raise Malformed("there is no such thing to do", code="admin")
 
     def _alarm(self, alarm: object) -> dict[str, Any]:
@@ -284,7 +310,7 @@ class Node:
             return {"erased": self.room.retention.erase_entry(entry)}
         raise Malformed("say which bodies: before_ms, or entry", code="admin")
 
-    async def _publish(self, name: str, attachment: Attachment) -> dict[str, Any]:
+    async def _publish(self, name: str, attachments: Attachments) -> dict[str, Any]:
         """Offer a built generation to the space; take it only if the space does."""
         folder = self.generations.root / name
         if "/" in name or not folder.is_dir():
@@ -294,9 +320,10 @@ class Node:
             open_catalogue,
             Generation(folder), gatekeeper.region, gatekeeper.trust(), now_ms(), self.limits,
         )  # fmt: skip
-        if attachment.attached.is_set():
+        if attachments.attached:
             offers = [each.offer for each in fresh.products.values()]
-            rejected = await attachment.publish(offers)
+            earlier = [each.offer for each in gatekeeper.catalogue.products.values()]
+            rejected = await attachments.publish(offers, earlier)
             if rejected:
                 if fresh.engine is not None:
                     fresh.engine.close()

@@ -26,13 +26,16 @@ _ANSWER_SECONDS = 10.0
 _AGAIN_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
 _TILES_A_FRAME = 128
-_ABSENT = 503
+ABSENT = 503
 
 Put = Callable[[broker_pb2.NodeFrame], None]
 
 
 class Witnessing:
-    """One node's side of it, over whatever stream is there. For one event loop."""
+    """One node's side of it towards one broker, over the stream that is there.
+
+    For one event loop.
+    """
 
     def __init__(self, log: LogStore) -> None:
         self._log = log
@@ -58,12 +61,12 @@ class Witnessing:
                 self._put = None
             for waiting in self._asked.values():
                 if not waiting.done():
-                    waiting.set_result(broker_pb2.WitnessReply(status=_ABSENT))
+                    waiting.set_result(broker_pb2.WitnessReply(status=ABSENT))
 
     async def ask(self, witness: str, request: bytes) -> tuple[int, bytes]:
         """Put an add-checkpoint request to a witness; status 503 where nobody carries it."""
         if self._put is None:
-            return _ABSENT, b""
+            return ABSENT, b""
         number = next(self._numbers)
         waiting = self._asked[number] = asyncio.get_running_loop().create_future()
         ask = broker_pb2.WitnessAsk(witness=witness, request=request)
@@ -72,7 +75,7 @@ class Witnessing:
             reply = await asyncio.wait_for(waiting, _ANSWER_SECONDS)
             return reply.status, reply.body
         except TimeoutError:
-            return _ABSENT, b""
+            return ABSENT, b""
         finally:
             del self._asked[number]
 

@@ -16,9 +16,10 @@ from dataspace.cli.evidence import check_writable, write_evidence
 from dataspace.cli.explaining import explain_query
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, errors, told
 from dataspace.cli.output import out, print_json, print_release, print_rows
+from dataspace.client.catalogue import Catalogue
 from dataspace.client.homes import actor_home
 from dataspace.client.release import Release
-from dataspace.client.session import QUERY_SECONDS, Catalogue, OnProgress, Session
+from dataspace.client.session import QUERY_SECONDS, OnProgress, Session
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 
 _COSIGNED_SECONDS = 1.0  # for witnesses, who normally need less

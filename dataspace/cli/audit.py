@@ -25,8 +25,10 @@ from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.homes import space_home
 from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.evidence.cosigned import quorum_of
-from dataspace.home import CONFIG, PartyHome
+from dataspace.home import CONFIG, PartyHome, brokers_of
 from dataspace.identity.names import REGIONS
+from dataspace.identity.replicas import is_broker, own_log, replica_of
+from dataspace.identity.trusted import BROKER
 
 app = typer.Typer(help="regulators' commands", no_args_is_help=True)
 
@@ -108,21 +110,35 @@ def verify_logs(root: Path) -> list[LogCheck]:
         home = PartyHome(root)
         if home.config.kind == "actor":
             raise Malformed(f"{root} is an actor's home and keeps no log", code="no-log")
-        owner = "broker" if home.config.kind == "broker" else home.uri.region
-        return [_check(home, owner)]
-    homes = {owner: root / owner for owner in ("broker", *REGIONS)}
+        if home.config.kind == "broker":
+            return [_check(home, replica_of(home.config.log_origin))]
+        return [_check(home, home.uri.region)]
+    homes = {owner: root / owner for owner in (*(brokers_of(root) or (BROKER,)), *REGIONS)}
     absent = [owner for owner, path in homes.items() if not (path / CONFIG).is_file()]
     if absent:
         raise Unavailable(f"{root} holds no party {absent[0]}", code="home-missing")
-    return [_check(PartyHome(path), owner) for owner, path in homes.items()]
+    checks = [_check(PartyHome(path), owner) for owner, path in homes.items()]
+    return [*checks, *_not_here(PartyHome(homes[BROKER]), checks)]
+
+
+def _not_here(home: PartyHome, checks: list[LogCheck]) -> list[LogCheck]:
+    """The brokers' logs of the trust list that have no directory here."""
+    # SECURITY: a replica's log that was taken away whole is missing, and not one log fewer.
+    seen = {check.origin for check in checks}
+    logs = home.trust(time.time_ns() // 1_000_000).logs_of(BROKER)
+    return [
+        LogCheck(replica_of(log.origin), log.origin, None, "its directory is not here")
+        for log in logs
+        if log.origin not in seen
+    ]
 
 
 def _check(home: PartyHome, owner: str) -> LogCheck:
     trust = home.trust(time.time_ns() // 1_000_000)
-    logs = trust.logs_of(owner)
-    if not logs:
+    log = own_log(trust, BROKER if is_broker(owner) else owner, home.config.log_origin)
+    if log is None:
         return LogCheck(owner, "", None, "the trust list names no log of this owner")
-    log, reader = logs[0], DirectoryReader(home.path / "log")
+    reader = DirectoryReader(home.path / "log")
     try:
         text = reader.cosigned()
         cosigned = quorum_of(trust, log.origin).check(text).checkpoint if text else None

@@ -1,7 +1,7 @@
 """The agreements of a space made by `gba space init`: finalised, between all pairs. Rim.
 
-Both operators sign, each with its own key, as they would over weeks. The broker's directory
-gets the chains; the nodes take them, verify them and record them when they first attach.
+Both operators sign, each with its own key, as they would over weeks. The brokers' directories
+get the chains; the nodes take them, verify them and record them when they first attach.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dataspace.agreement_files import FOLDER, FileShelf
 from dataspace.client.session import now_ms
-from dataspace.home import PartyHome
+from dataspace.home import PartyHome, brokers_of
 from dataspace.identity.envelopes import seal
 from dataspace.identity.freshness import make_freshness
 from dataspace.identity.names import REGIONS
@@ -36,10 +36,12 @@ _PURPOSES = ("ETREAT", "HRESCH", "PUBHLTH", "TREAT")
 
 def make_demo_agreements(home: Path) -> None:
     """An agreement for each ordered pair of regions, over all products."""
-    shelf = FileShelf(PartyHome(home / "broker").folder(FOLDER))
+    shelves = [FileShelf(PartyHome(home / name).folder(FOLDER)) for name in brokers_of(home)]
     operators = {region: PartyHome(home / region / "operator") for region in REGIONS}
     for provider, consumer in permutations(REGIONS, 2):
-        shelf.put(_finalised(operators[provider], operators[consumer], now_ms()), now_ms())
+        agreement = _finalised(operators[provider], operators[consumer], now_ms())
+        for shelf in shelves:
+            shelf.put(agreement, now_ms())
 
 
 def demo_terms(provider: str, consumer: str, at_ms: int) -> Terms:

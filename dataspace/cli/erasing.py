@@ -22,7 +22,7 @@ from dataspace.evidence.looks import COLUMNS
 from dataspace.evidence.recording import Recorder
 from dataspace.home import CONFIG, PartyHome
 from dataspace.identity.keystore import load_private_key
-from dataspace.identity.trusted import BROKER
+from dataspace.identity.replicas import is_broker
 from dataspace.local_socket import ask_locally
 from dataspace.processes import now_ms
 from dataspace.record_room import INDEX
@@ -30,7 +30,7 @@ from dataspace.record_room import INDEX
 
 @told
 def erase(
-    log: Annotated[str, typer.Argument(help="a region, or broker (while it does not run)")],
+    log: Annotated[str, typer.Argument(help="a region, or a broker (while it does not run)")],
     older_than: Annotated[
         int | None, typer.Option("--older-than", min=0, help="days since the entry")
     ] = None,
@@ -46,7 +46,7 @@ def erase(
     del actor  # whoever may open the socket or the directory
     if (older_than is None) == (entry is None):
         raise Malformed("say which bodies: --older-than DAYS, or --entry INDEX", code="erase")
-    party = _broker_home(home) if log == BROKER else region_home(home, log)
+    party = _broker_home(home, log) if is_broker(log) else region_home(home, log)
     wanted = {"before_ms": now_ms() - older_than * DAY_MS} if older_than is not None else {}
     if entry is not None:
         wanted = {"entry": entry}
@@ -58,9 +58,9 @@ def erase(
     out.print(f"{log}: {erased} bodies erased")
 
 
-def _broker_home(home: Path | None) -> PartyHome:
+def _broker_home(home: Path | None, name: str) -> PartyHome:
     root = space_home(home)
-    return PartyHome(root if (root / CONFIG).is_file() else root / BROKER)
+    return PartyHome(root if (root / CONFIG).is_file() else root / name)
 
 
 def _erase_at_rest(party: PartyHome, wanted: dict[str, int]) -> int:

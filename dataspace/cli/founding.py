@@ -52,10 +52,13 @@ from dataspace.identity.keystore import (
     TLS_KEY,
     WITNESS_KEYS,
     generate_private_key,
+    load_chain,
     write_chain,
     write_private_key,
 )
 from dataspace.identity.names import PEOPLE_ROLES, REGIONS, ActorUri
+from dataspace.identity.replicas import MOST_BROKERS, is_broker, replica_name
+from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import seal_trust_list
 from dataspace.processes import now_ms
 from dataspace.v1 import trust_pb2
@@ -65,7 +68,9 @@ BROKER_REGION = "hongkong"
 BROKER_DNS = "broker.dataspace.internal"
 SPACE = "gba"
 PARTS = ("broker", *REGIONS, "actors")
+_ALL_PARTS = (*PARTS, *map(replica_name, range(2, MOST_BROKERS + 1)))
 _YEARS = {"root": 10, "member": 5, "holder": 1, "trust": 1}
+_SPKI = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 _LOG_KEY = Path("keys/log.key")
 _FIRST_PORT, _PORTS = 20_000, 12_000
 WITNESS = "witness"  # a region's witness is a party of its own, in a directory of the region's
@@ -100,22 +105,26 @@ class _Authority:
 Told = Callable[[str], None]
 
 
-def found_space(home: Path, tell: Told = lambda _: None) -> None:
+def found_space(home: Path, tell: Told = lambda _: None, *, brokers: int = 1) -> None:
     """Make every party's directory in `home`, without data. Call `check_free` first."""
-    for name in PARTS:
+    replicas = [replica_name(number) for number in range(1, brokers + 1)]
+    for name in (*replicas, *PARTS[1:]):
         (home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         (home / name / MAKING).touch()
     tell("keys and certificates")
     authorities = {region: _found_region(home / region / "authority", region) for region in REGIONS}
-    broker_authority = authorities[BROKER_REGION]
-    address = f"127.0.0.1:{free_port()}"
-    broker = ActorUri(BROKER_REGION, _MEMBER_OF_ROLE["broker"], "broker", "broker-1")
-    _issue(home / "broker", broker, broker_authority, ED25519, server=True)
+    addresses = [f"127.0.0.1:{free_port()}" for _ in replicas]
+    uris = {
+        name: ActorUri(BROKER_REGION, _MEMBER_OF_ROLE["broker"], "broker", f"broker-{number}")
+        for number, name in enumerate(replicas, start=1)
+    }
+    for name, uri in uris.items():
+        _issue(home / name, uri, authorities[BROKER_REGION], ED25519, server=True)
     for region, authority in authorities.items():
         _issue(home / region, _service(region, "node"), authority, ED25519)
     actors = _issue_actors(home, authorities)
     tell("logs")
-    keys = {owner: _found_log(home / owner, owner) for owner in ("broker", *REGIONS)}
+    keys = {owner: _found_log(home / owner, owner) for owner in (*replicas, *REGIONS)}
     witnesses = [
         _found_witness(home / region / WITNESS, each) for region, each in authorities.items()
     ]
@@ -123,9 +132,9 @@ def found_space(home: Path, tell: Told = lambda _: None) -> None:
         (home / region / REVOCATION).mkdir(mode=0o700)
         _issue(home / region / REVOCATION, _service(region, REVOCATION), authority, ED25519)
     tell("trust list, signed by the three regions")
-    trust, digest = _found_trust(home, authorities, broker, keys, witnesses)
+    trust, digest = _found_trust(home, authorities, uris, keys, witnesses)
     charter = found_charter(SPACE, installed_policies(), digest, now_ms(), _signers(authorities))
-    directories = {home / "broker": ("broker", broker)}
+    directories = {home / name: ("broker", uri) for name, uri in uris.items()}
     directories |= {home / region: ("node", _service(region, "node")) for region in REGIONS}
     directories |= {
         home / region / WITNESS: ("witness", _service(region, "witness")) for region in REGIONS
@@ -134,22 +143,24 @@ def found_space(home: Path, tell: Told = lambda _: None) -> None:
         home / region / REVOCATION: (REVOCATION, _service(region, REVOCATION)) for region in REGIONS
     }
     directories |= {directory: ("actor", uri) for directory, uri in actors.items()}
+    own = dict(zip(replicas, addresses, strict=True))
     for directory, (kind, uri) in directories.items():
+        address = own[directory.name] if kind == "broker" else ",".join(addresses)
         _settle(directory, kind, uri, address, trust, digest, charter)
     for region in REGIONS:
-        own = ((path, uri) for path, (_, uri) in directories.items() if uri.region == region)
-        found_register(home / region / REVOCATION, own)
+        theirs = ((path, uri) for path, (_, uri) in directories.items() if uri.region == region)
+        found_register(home / region / REVOCATION, theirs)
 
 
 def mark_whole(home: Path) -> None:
     """The space is made; until then its parts refuse to start."""
-    for name in PARTS:
+    for name in _ALL_PARTS:
         (home / name / MAKING).unlink(missing_ok=True)
 
 
 def clear_half_made(home: Path) -> None:
     """Take back what a failed founding made."""
-    for name in PARTS:
+    for name in _ALL_PARTS:
         folder = home / name
         if (folder / MAKING).exists():
             for each in folder.iterdir():
@@ -161,7 +172,7 @@ def clear_half_made(home: Path) -> None:
 
 def check_free(home: Path) -> None:
     """Raise `Malformed` where a space, half a space, or something else, is there already."""
-    for name in PARTS:
+    for name in _ALL_PARTS:
         folder = home / name
         if not folder.exists():
             continue
@@ -299,7 +310,7 @@ def _found_witness(directory: Path, authority: _Authority) -> trust_pb2.TrustedW
 def _found_trust(
     home: Path,
     authorities: dict[str, _Authority],
-    broker: ActorUri,
+    brokers: dict[str, ActorUri],
     logs: dict[str, tuple[str, str]],
     witnesses: list[trust_pb2.TrustedWitness],
 ) -> tuple[bytes, str]:
@@ -324,14 +335,10 @@ def _found_trust(
             signer_of(home / region / REVOCATION, _service(region, REVOCATION))
         )
     for owner, (origin, vkey) in sorted(logs.items()):
-        wire.logs.add(origin=origin, vkey=vkey, owner=owner)
-    chain = x509.load_pem_x509_certificates((home / "broker" / TLS_CHAIN).read_bytes())
-    key = (
-        chain[0]
-        .public_key()
-        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-    wire.brokers.add(uri=str(broker), public_keys=[key], dns_name=BROKER_DNS)
+        wire.logs.add(origin=origin, vkey=vkey, owner=BROKER if is_broker(owner) else owner)
+    for name, uri in brokers.items():
+        key = load_chain(home / name / TLS_CHAIN)[0].public_key().public_bytes(*_SPKI)
+        wire.brokers.add(uri=str(uri), public_keys=[key], dns_name=BROKER_DNS)
     envelope = seal_trust_list(wire, _signers(authorities))
     digest = hashlib.sha256(envelope.payload).hexdigest()
     return envelope.SerializeToString(), digest
@@ -342,9 +349,7 @@ def _signers(authorities: dict[str, _Authority]) -> list[tuple[str, PrivateKeyTy
 
 
 def _spki(key: PrivateKeyTypes) -> bytes:
-    return key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return key.public_key().public_bytes(*_SPKI)
 
 
 def _settle(
@@ -360,7 +365,7 @@ def _settle(
         settle_charter(directory, charter[0])
     if kind != "actor":
         (directory / "run").mkdir(mode=0o700)
-    owner = "broker" if kind == "broker" else uri.region
+    owner = directory.name if kind == "broker" else uri.region
     write_config(
         directory,
         PartyConfig.model_validate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,10 @@ from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.evidence.auditing import MOST_ENTRIES
 from dataspace.evidence.bundle import is_evidence, parse_evidence
 from dataspace.evidence.reconciling import Difference, Line, Reconciliation, reconcile
-from dataspace.home import CONFIG
+from dataspace.home import CONFIG, PartyHome, brokers_of
+from dataspace.identity.names import REGIONS
+from dataspace.identity.replicas import is_broker, replica_of
+from dataspace.identity.trusted import BROKER
 from dataspace.processes import now_ms
 from dataspace.v1 import audit_pb2
 
@@ -47,8 +51,8 @@ def reconcile_logs(
     """
     releases = [digest for file in client or () for digest in _releases_of(file)]
     start = moment(from_)
-    lines = _lines(home, actor, look_for, start)
-    found = reconcile(lines, LOGS, now_ms=now_ms(), from_ms=start, releases=releases)
+    lines, logs = _lines(home, actor, look_for, start)
+    found = reconcile(lines, logs, now_ms=now_ms(), from_ms=start, releases=releases)
     _print(found, format_)
     if found.differences:
         first = found.differences[0]
@@ -59,21 +63,51 @@ def reconcile_logs(
         )
 
 
-def _lines(home: Path | None, actor: str | None, purpose: str, start: int) -> list[Line]:
+def _lines(
+    home: Path | None, actor: str | None, purpose: str, start: int
+) -> tuple[list[Line], set[str]]:
+    """What every log says, and the logs' names. Raises `Unavailable` where a broker's is missing:
+    what went through that broker would look as if nobody had asked."""
     root = space_home(home)
     if actor is None and not (root / CONFIG).is_file():
-        return read_lines(root, LOGS, now_ms())
-    with Session(actor_home(home, actor)) as session:
-        search = audit_pb2.AuditSearch(from_ms=start, limit=MOST_ENTRIES)
-        lines: list[Line] = []
-        cursor, more = "", True
-        while more:
-            page = search_logs(session, search, LOGS, purpose, cursor)
-            for answer in page.answers:
-                answer.require()
-            lines += [Line(seen.log, seen.entry) for seen in page.entries]
-            cursor, more = page.cursor, page.more
-        return lines
+        here = brokers_of(root)
+        trust = PartyHome(root / BROKER).trust(now_ms())
+        lines, logs = read_lines(root, (*here, *REGIONS), now_ms()), {*here, *REGIONS}
+    else:
+        with Session(actor_home(home, actor)) as session:
+            trust = session.trust
+            first, *others = map(session.only, session.brokers)
+            lines, logs = _looked(first, LOGS, purpose, start)
+            for each in others:
+                more, names = _looked(each, (BROKER,), purpose, start)
+                lines, logs = lines + more, logs | names
+    missing = {replica_of(log.origin) for log in trust.logs_of(BROKER)} - logs
+    if missing:
+        raise Unavailable(
+            f"the log of {min(missing)} is not among those read; name every broker in party.toml "
+            "or GBA_BROKER_ADDRESS, or bring its directory here",
+            code="log-missing",
+        )
+    return lines, logs
+
+
+def _looked(
+    session: Session, logs: Sequence[str], purpose: str, start: int
+) -> tuple[list[Line], set[str]]:
+    """Every entry of the logs, as their owners tell of them; a broker's log by its own name."""
+    search = audit_pb2.AuditSearch(from_ms=start, limit=MOST_ENTRIES)
+    lines: list[Line] = []
+    names: dict[str, str] = {}
+    cursor, more = "", True
+    while more:
+        page = search_logs(session, search, logs, purpose, cursor)
+        for answer in page.answers:
+            answer.require()
+            origin = "" if answer.receipt is None else answer.receipt.origin
+            names[answer.log] = replica_of(origin) if is_broker(answer.log) else answer.log
+        lines += [Line(names[seen.log], seen.entry) for seen in page.entries]
+        cursor, more = page.cursor, page.more
+    return lines, set(names.values())
 
 
 def _releases_of(file: Path) -> list[str]:

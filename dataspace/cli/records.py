@@ -14,9 +14,10 @@ import typer
 
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
+from dataspace.client.catalogue import Catalogue
 from dataspace.client.homes import actor_home
 from dataspace.client.records import PatientRecord, RegionRecord
-from dataspace.client.session import Catalogue, Session
+from dataspace.client.session import Session
 from dataspace.client.summary.bundle import Knows, summary
 from dataspace.client.summary.checks import problems
 from dataspace.client.summary.labels import check_language, column_label, word

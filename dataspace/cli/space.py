@@ -18,8 +18,9 @@ from dataspace.cli.options import Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.homes import space_home
 from dataspace.errors import Unavailable
-from dataspace.home import PartyHome
+from dataspace.home import PartyHome, brokers_of
 from dataspace.identity.names import REGIONS
+from dataspace.identity.replicas import MOST_BROKERS
 from dataspace.synthetic import generate_region, product_text
 
 app = typer.Typer(help="make, start and stop a space on one machine", no_args_is_help=True)
@@ -37,17 +38,23 @@ def init(
     no_agreements: Annotated[
         bool, typer.Option("--no-agreements", help="without demo agreements")
     ] = False,
+    brokers: Annotated[
+        int, typer.Option("--brokers", min=1, max=MOST_BROKERS, help="how many broker replicas")
+    ] = 1,
 ) -> None:
     """Make a space: a directory for each party with only its own keys, data and trust list."""
-    make_space(home, patients=None if empty else patients, seed=seed, agreements=not no_agreements)
+    make_space(home, patients=None if empty else patients, seed=seed, agreements=not no_agreements,
+               brokers=brokers)  # fmt: skip
     out.print(f"space made in {home}; start it with `gba space up {home}`")
 
 
-def make_space(home: Path, *, patients: int | None, seed: int, agreements: bool = True) -> None:
+def make_space(
+    home: Path, *, patients: int | None, seed: int, agreements: bool = True, brokers: int = 1
+) -> None:
     """Found a space and load its synthetic patients; takes back what it made on failure."""
     check_free(home)
     try:
-        found_space(home)
+        found_space(home, brokers=brokers)
         if agreements:
             make_demo_agreements(home)
         if patients is not None:
@@ -79,10 +86,9 @@ def up(
     """Start the broker, the three nodes and their witnesses, each as a process of its own."""
     root = _space(home or home_option)
     supervising.start_space(root)
-    address = PartyHome(root / "broker").listen_address
-    out.print(
-        f"space ready: broker at {address}, {len(REGIONS)} nodes and their witnesses attached"
-    )
+    addresses = [PartyHome(root / name).listen_address for name in brokers_of(root)]
+    named = f"broker{'s' if len(addresses) > 1 else ''} at {', '.join(addresses)}"
+    out.print(f"space ready: {named}, {len(REGIONS)} nodes and their witnesses attached")
     if detach:
         return
     try:

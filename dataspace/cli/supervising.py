@@ -21,8 +21,9 @@ import psutil
 from dataspace.cli.founding import WITNESS
 from dataspace.cli.founding_trust import REVOCATION
 from dataspace.errors import KINDS, DataspaceError, Unavailable
-from dataspace.home import CONFIG, PartyHome
+from dataspace.home import CONFIG, PartyHome, brokers_of
 from dataspace.identity.names import REGIONS
+from dataspace.identity.replicas import is_broker
 from dataspace.processes import read_state
 
 Tell = Callable[[str], None]
@@ -32,7 +33,6 @@ SIGNERS = tuple(f"{region}/{REVOCATION}" for region in REGIONS)
 PARTIES = ("broker", *SIGNERS, *REGIONS, *WITNESSES)
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
-_READY = {"broker": "serving"} | dict.fromkeys(PARTIES[1:], "attached")
 _MODULES = {
     "broker": "broker",
     "node": "node",
@@ -53,10 +53,12 @@ class PartyStatus:
 
 
 def parties_of(home: Path) -> tuple[str, ...]:
-    """The parties of a space. One that was made before there were signers has none."""
-    return tuple(
-        party for party in PARTIES if party not in SIGNERS or (home / party / CONFIG).is_file()
+    """The parties of a space, brokers first. One that was made before there were signers has
+    none."""
+    others = (
+        party for party in PARTIES[1:] if party not in SIGNERS or (home / party / CONFIG).is_file()
     )
+    return (*(brokers_of(home) or PARTIES[:1]), *others)
 
 
 def start_party(home: Path, party: str) -> subprocess.Popen[bytes]:
@@ -142,11 +144,7 @@ def start_space(home: Path) -> None:
 def _await_ready(home: Path, processes: dict[str, subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
-        late = [
-            party
-            for party in processes
-            if read_state(home / party / "run").get("stage") != _READY[party]
-        ]
+        late = [party for party in processes if not _is_ready(home, party)]
         if not late:
             return
         for party, process in processes.items():
@@ -161,6 +159,13 @@ def _await_ready(home: Path, processes: dict[str, subprocess.Popen[bytes]]) -> N
         time.sleep(0.05)
 
 
+def _is_ready(home: Path, party: str) -> bool:
+    """Whether a party serves, or is attached to every broker."""
+    state = read_state(home / party / "run")
+    wanted = "serving" if is_broker(party) else "attached"
+    return state.get("stage") == wanted and not state.get("away")
+
+
 def _dead(home: Path, party: str, code: int) -> DataspaceError:
     state = read_state(home / party / "run")
     log = home / party / "run" / "log.jsonl"
@@ -171,9 +176,11 @@ def _dead(home: Path, party: str, code: int) -> DataspaceError:
 
 
 def stop_space(home: Path) -> list[str]:
-    """Stop what was started; returns the parties that ran. Nodes first, the broker last."""
+    """Stop what was started; returns the parties that ran. Nodes first, brokers last."""
     stopped: list[str] = []
-    for group in (PARTIES[1:], ("broker",)):
+    parties = parties_of(home)
+    brokers = [party for party in parties if is_broker(party)]
+    for group in ([party for party in parties if party not in brokers], brokers):
         found = {party: find_process(home, party) for party in group}
         living = {party: process for party, process in found.items() if process is not None}
         for process in living.values():

@@ -23,6 +23,8 @@ from dataspace.v1 import evidence_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 WAIT_SECONDS = 10.0
+NOT_HERE = "archive-missing"
+AWAY = frozenset({"broker-unreachable", "broker-tls", "deadline"})
 _PAUSES = (0.5, 1.0, 1.5, 2.0)  # each asking is itself recorded: ask seldom
 
 Ask = Callable[[evidence_pb2.EvidenceRequest, Sequence[str]], Sequence[LogAnswer]]
@@ -69,6 +71,24 @@ def fetch_evidence(
                 raise
             clock.sleep(pause)
     raise Unavailable("the release is not cosigned yet; export it later", code="not-cosigned")
+
+
+def fetch_from_all(asks: Sequence[Ask], fetch: Callable[[Ask], bytes]) -> bytes:
+    """The evidence from whichever broker made the release: each is asked in turn.
+
+    Raises what the last one said where none has it; one that is away may be the one that has.
+    """
+    away: Unavailable | None = None
+    for number, ask in enumerate(asks, start=1):
+        try:
+            return fetch(ask)
+        except Unavailable as error:
+            if error.code not in {NOT_HERE, *AWAY}:
+                raise
+            away = error if error.code in AWAY else away
+            if number == len(asks):
+                raise away or error from None
+    raise AssertionError("there is always a broker to ask")
 
 
 def trust_lists_in(folder: Path) -> list[Envelope]:

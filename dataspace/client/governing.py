@@ -16,9 +16,9 @@ from dataspace.client.agreeing import Asks
 from dataspace.client.asking import LogAnswer
 from dataspace.client.homes import actor_home, space_home
 from dataspace.client.session import Session, now_ms
-from dataspace.errors import Malformed, Unverified
+from dataspace.errors import DataspaceError, Malformed, Unverified
 from dataspace.evidence.governing import MAX_REQUEST_BYTES
-from dataspace.evidence.proposing import Proposed, read_proposal
+from dataspace.evidence.proposing import Proposed, merged, proposal_id, read_proposal
 from dataspace.home import CONFIG, PartyHome
 from dataspace.identity.dsse import parse_strictly
 from dataspace.identity.keystore import load_private_key
@@ -108,26 +108,51 @@ def node_home(actor: PartyHome) -> PartyHome | None:
 
 
 def governance(session: Session, home: PartyHome, submit: Proposal | None = None) -> Governance:
-    """What the broker keeps, verified; after it has kept `submit`, where that is given."""
+    """What the brokers keep, verified; after they have kept `submit`, where that is given.
+
+    Every broker that is there is asked: one that was away lacks what the others were given.
+    """
+    bodies: list[charter_pb2.GovernanceAnswer] = []
+    problems: list[DataspaceError] = []
+    for address in session.brokers:
+        try:
+            bodies.append(_kept_at(session.only(address), submit))
+        except Unverified:
+            raise
+        except DataspaceError as error:
+            problems.append(error)
+    if not bodies:
+        raise problems[0]
+    latest = max(bodies, key=lambda each: len(each.charters))
+    if not latest.charters:
+        raise Malformed(
+            "this space was made before there were charters; make it anew to have one",
+            code="charter-missing",
+        )
+    lists = home.trust_lists(now_ms())
+    charters = accept_all(latest.charters, lists)
+    if home.config.charter_sha256 not in {"", charters[0].id}:
+        raise Unverified(
+            "the broker shows other charters than the one pinned at install", code="charter-pin"
+        )
+    together: dict[str, Proposal] = {}
+    for body in bodies:
+        if len(body.charters) == len(charters):  # what follows an earlier one is overtaken
+            for each in body.proposals:
+                known = together.get(proposal_id(each))
+                together[proposal_id(each)] = merged(known, each) if known is not None else each
+    proposals = tuple(read_proposal(each, charters, lists) for _, each in sorted(together.items()))
+    return Governance(charters, tuple(latest.charters), proposals, lists)
+
+
+def _kept_at(session: Session, submit: Proposal | None) -> charter_pb2.GovernanceAnswer:
     request = charter_pb2.GovernanceRequest(logs=[BROKER], submit=submit)
     (answer,) = session.audit(request, [BROKER])
     answer.require()
     body = answer.answer.body if answer.answer is not None else None
     if not isinstance(body, charter_pb2.GovernanceAnswer):
         raise Unverified("the broker answers with another kind", code="governance-answer")
-    if not body.charters:
-        raise Malformed(
-            "this space was made before there were charters; make it anew to have one",
-            code="charter-missing",
-        )
-    lists = home.trust_lists(now_ms())
-    charters = accept_all(body.charters, lists)
-    if home.config.charter_sha256 not in {"", charters[0].id}:
-        raise Unverified(
-            "the broker shows other charters than the one pinned at install", code="charter-pin"
-        )
-    proposals = tuple(read_proposal(each, charters, lists) for each in body.proposals)
-    return Governance(charters, tuple(body.charters), proposals, lists)
+    return body
 
 
 def applied(session: Asks, proposal: Proposal, regions: Sequence[str]) -> tuple[LogAnswer, ...]:

@@ -17,6 +17,8 @@ from dataspace.errors import Unavailable, Unverified
 from dataspace.evidence.looks import metadata
 from dataspace.evidence.reconciling import Line
 from dataspace.home import CONFIG, PartyHome
+from dataspace.identity.replicas import is_broker, own_log
+from dataspace.identity.trusted import BROKER
 
 
 def read_lines(home: Path, logs: tuple[str, ...], now_ms: int) -> list[Line]:
@@ -29,11 +31,12 @@ def read_entries(directory: Path, owner: str, now_ms: int) -> list[bytes]:
     if not (directory / CONFIG).is_file():
         raise Unavailable(f"{directory.parent} holds no party {owner}", code="home-missing")
     home = PartyHome(directory)
-    listed = home.trust(now_ms).logs_of(owner)
-    if not listed:
+    trust = home.trust(now_ms)
+    listed = own_log(trust, BROKER if is_broker(owner) else owner, home.config.log_origin)
+    if listed is None:
         raise Unverified(f"the trust list names no log of {owner}", code="log")
     reader = DirectoryReader(directory / "log")
-    checkpoint = verify_checkpoint(reader.checkpoint(), parse_vkey(listed[0].vkey))
+    checkpoint = verify_checkpoint(reader.checkpoint(), parse_vkey(listed.vkey))
     frontier, entries = Frontier(), []
     for tile in tiles_of(checkpoint.size):
         if tile.level is not None:

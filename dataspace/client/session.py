@@ -8,36 +8,42 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
 
-from dataspace.channels import pinned_channel
 from dataspace.client.across import AcrossQuestion, across
 from dataspace.client.asking import LogAnswer, check_answers
 from dataspace.client.believed import Believed
-from dataspace.client.evidence import WAIT_SECONDS, fetch_evidence, trust_lists_in
+from dataspace.client.brokers import Brokers
+from dataspace.client.catalogue import Catalogue, read_catalogue
+from dataspace.client.evidence import (
+    WAIT_SECONDS,
+    fetch_evidence,
+    fetch_from_all,
+    trust_lists_in,
+)
 from dataspace.client.existence import ExistenceChecks, Presence
 from dataspace.client.explanations import NodeExplanation, read_explanations
-from dataspace.client.failures import failure_of
+from dataspace.client.heard import cosigned_in, require_regions
 from dataspace.client.records import PatientRecord, RecordAsking
 from dataspace.client.release import Release, release_of
+from dataspace.client.repeating import may_be_repeated, reached_nobody
 from dataspace.client.sealing_keys import KnownKeys
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
 from dataspace.evidence.cosigned import check_cosigned, receipts_of
-from dataspace.evidence.offers import RegionOffer, open_offer, regions_asked
-from dataspace.evidence.overlap_releases import CheckedOverlap, check_overlap
+from dataspace.evidence.offers import regions_asked
+from dataspace.evidence.overlap_releases import check_overlap
 from dataspace.evidence.pinned import pin
 from dataspace.evidence.quorum import trusted_quorum
-from dataspace.evidence.releases import GIVEN_UP, CheckedRelease, check_release
+from dataspace.evidence.releases import check_release
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import MAX_LIFE_MS, make_freshness
@@ -47,12 +53,13 @@ from dataspace.linkage.documents import Document
 from dataspace.query.bind import bind_query
 from dataspace.query.parse import parse_query
 from dataspace.query.tree import Query
-from dataspace.v1 import broker_pb2_grpc, catalogue_pb2, query_pb2
+from dataspace.v1 import catalogue_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 QUERY_SECONDS = 60.0
 
 OnProgress = Callable[[str, str, float], None]
+Heard: TypeAlias = tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]
 
 
 def now_ms() -> int:
@@ -60,24 +67,19 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@dataclass(frozen=True)
-class Catalogue:
-    """What the space offers: signed offers, what the rules say, which nodes are there."""
-
-    offers: tuple[RegionOffer, ...]
-    rules: tuple[catalogue_pb2.RuleNote, ...]
-    attached: frozenset[str]
-    content_sha256: bytes = b""  # of offers and rules, as the broker names it
-
-
 class Session:
-    """One actor's session. Close it, or use it in a `with` statement."""
+    """One actor's session. Close it, or use it in a `with` statement.
 
-    def __init__(self, home: PartyHome) -> None:
+    It asks the first broker that is there, and another where that one goes away; with `broker`
+    (host:port) that one alone.
+    """
+
+    def __init__(self, home: PartyHome, broker: str = "") -> None:
         self._home = home
-        self._channel: grpc.Channel | None = None
-        self._catalogue: Catalogue | None = None
         self._believed = Believed(home, self._stub)
+        self._brokers = Brokers(home, self._believed.at_hand, broker)
+        self._at_one: dict[str, Session] = {}
+        self._catalogue: Catalogue | None = None
         self.sealing_keys = KnownKeys(self.audit, now_ms)
         self._existence = ExistenceChecks(
             self.audit, self.sealing_keys, lambda: self.trust, home.identity.uri, now_ms
@@ -93,6 +95,9 @@ class Session:
 
         What this session holds already is neither sent nor verified again.
         """
+        return self._brokers.asked(self._fetched, lambda found: not found.attached)
+
+    def _fetched(self) -> Catalogue:
         known = self._catalogue
         request = catalogue_pb2.CatalogueRequest(
             freshness=self._freshness(["broker"]),
@@ -102,37 +107,10 @@ class Session:
         try:
             reply = self._stub().Catalogue(envelope, timeout=QUERY_SECONDS)
         except grpc.RpcError as error:
-            raise self._failed(error) from None
-        moment = now_ms()
-        opened = open_envelope(
-            reply,
-            catalogue_pb2.CatalogueReply,
-            self.trust,
-            datetime.fromtimestamp(moment / 1000, UTC),
-        )
-        if opened.signer.uri not in {broker.uri for broker in self.trust.brokers}:
-            raise Unverified("the catalogue is not signed by a broker", code="catalogue-signer")
-        if opened.message.request_sha256 != hashlib.sha256(envelope.payload).digest():
-            raise Unverified("the catalogue is for another request", code="catalogue-request")
-        self._catalogue = self._renewed(known, opened.message, moment)
+            raise self._brokers.failed(error) from None
+        digest = hashlib.sha256(envelope.payload).digest()
+        self._catalogue = read_catalogue(reply, digest, known, self.trust, now_ms())
         return self._catalogue
-
-    def _renewed(
-        self, known: Catalogue | None, reply: catalogue_pb2.CatalogueReply, moment: int
-    ) -> Catalogue:
-        """The catalogue that a verified reply gives, with what is known where it sends none."""
-        attached = frozenset(reply.attached)
-        if known is not None and reply.content_sha256 == known.content_sha256:
-            return replace(known, attached=attached)
-        earlier = (
-            {each.envelope.SerializeToString(): each for each in known.offers} if known else {}
-        )
-        offers = tuple(
-            earlier.get(each.SerializeToString())
-            or open_offer(each, _region_named(each), self.trust, moment)
-            for each in reply.offers
-        )
-        return Catalogue(offers, tuple(reply.rules), attached, reply.content_sha256)
 
     def query(
         self,
@@ -159,7 +137,10 @@ class Session:
         question = across(sql, distinct, tier)
         if question is not None:
             found = AcrossQuestion.of(question, self.catalogue().offers, distinct, tier)
-            request = self._request(sql, list(found.query.regions), purpose, project, "all")
+
+            def request() -> query_pb2.QueryRequest:
+                return self._request(sql, list(found.query.regions), purpose, project, "all")
+
             return self._across(found, request, seconds, on_progress, cosigned_seconds)
         unbound = parse_query(sql)
         offers = regions_asked(unbound, self.catalogue().offers)
@@ -168,14 +149,16 @@ class Session:
             query: Query | None = bind_query(unbound, *(each.offer for each in first.values()))
         except Refused:
             query = None  # the broker's and the nodes' to say, so that it is recorded
-        envelope = self._signed(sql, list(offers), purpose, project, require, pooled=pooled)
-        event, digest, cosigned = self._ask(envelope, seconds, on_progress, cosigned_seconds)
+        envelope, (event, digest, cosigned) = self._asked(
+            lambda: self._signed(sql, list(offers), purpose, project, require, pooled=pooled),
+            seconds, on_progress, cosigned_seconds,
+        )  # fmt: skip
         if query is None or event.WhichOneof("event") != "release":
             raise Unverified("an answer to what had to be refused", code="release-answer")
         audience = sorted(offers)
         bundle = event.release
         checked = check_release(bundle, query, digest, audience, self.trust, now_ms())
-        _require(checked, require)
+        require_regions(checked, require)
         if cosigned is not None:
             check_cosigned(receipts_of(bundle), cosigned, self.trust)
         release = release_of(query, checked, checked.answer, bundle, envelope, cosigned)
@@ -184,19 +167,25 @@ class Session:
     def _across(
         self,
         question: AcrossQuestion,
-        request: query_pb2.QueryRequest,
+        make: Callable[[], query_pb2.QueryRequest],
         seconds: float,
         on_progress: OnProgress | None,
         cosigned_seconds: float,
     ) -> Release:
         """A question that is answered by a round of linkage between the regions' nodes."""
-        question.fill(request)
-        envelope = seal(request, self._home.identity)
-        event, digest, cosigned = self._ask(envelope, seconds, on_progress, cosigned_seconds)
+
+        def sign() -> Envelope:
+            request = make()
+            question.fill(request)
+            return seal(request, self._home.identity)
+
+        envelope, (event, digest, cosigned) = self._asked(
+            sign, seconds, on_progress, cosigned_seconds
+        )
         if question.bound is None or event.WhichOneof("event") != "release":
             raise Unverified("an answer to what had to be refused", code="release-answer")
         checked = check_overlap(event.release, question.bound, digest, self.trust, now_ms())
-        _require(checked, "all")  # whoever is missing changes what is counted
+        require_regions(checked, "all")  # whoever is missing changes what is counted
         if cosigned is not None:
             check_cosigned(receipts_of(event.release), cosigned, self.trust)
         answer = question.answer(question.bound, checked)
@@ -216,8 +205,9 @@ class Session:
         first = next(iter(offers.values()))
         with suppress(Refused):  # each node says so itself
             bind_query(unbound, *(each.offer for each in first.values()))
-        envelope = self._signed(sql, list(offers), purpose, project, "any", explain=True)
-        event, digest, _ = self._ask(envelope, seconds, None)
+        _, (event, digest, _) = self._asked(
+            lambda: self._signed(sql, list(offers), purpose, project, "any", explain=True), seconds
+        )
         return read_explanations(event.explanations, sorted(offers), digest, self.trust, now_ms())
 
     def _signed(self, *asked: Any, pooled: bool = False, explain: bool = False) -> Envelope:
@@ -245,6 +235,16 @@ class Session:
         Returns one verified answer, or silence, for each log. Raises the broker's own refusal,
         and `Unverified` where anything does not hold.
         """
+        if not may_be_repeated(request):
+            return self._audit_once(request, logs, seconds)
+        return self._brokers.asked(
+            lambda: self._audit_once(request, logs, seconds),
+            lambda answers: all(each.answer is None for each in answers),
+        )
+
+    def _audit_once(
+        self, request: Message, logs: Sequence[str], seconds: float
+    ) -> tuple[LogAnswer, ...]:
         asked = type(request)()
         asked.CopyFrom(request)
         if not request.HasField("freshness"):
@@ -253,7 +253,7 @@ class Session:
         try:
             answers = self._stub().Audit(envelope, timeout=seconds)
         except grpc.RpcError as error:
-            raise self._failed(error) from None
+            raise self._brokers.failed(error) from None
         digest = hashlib.sha256(envelope.payload).digest()
         return check_answers(answers, logs, digest, self.trust, now_ms())
 
@@ -299,9 +299,25 @@ class Session:
         """
         trust_lists = trust_lists_in(self._home.path / "trust")
         pinned = pin(trust_lists, bytes.fromhex(self._home.config.trust_sha256))
-        return fetch_evidence(
-            self.audit, release_id, trust_lists, pinned, trusted_quorum, wait_seconds=seconds
+        return fetch_from_all(
+            [self.only(each).audit for each in self._brokers.addresses],
+            lambda ask: fetch_evidence(
+                ask, release_id, trust_lists, pinned, trusted_quorum, wait_seconds=seconds
+            ),
         )
+
+    @property
+    def brokers(self) -> tuple[str, ...]:
+        """The addresses of the brokers, in the order that they are tried."""
+        return self._brokers.addresses
+
+    def only(self, broker: str) -> Session:
+        """This session at one broker alone; itself, where there is no other."""
+        if self._brokers.addresses == (broker,):
+            return self
+        if broker not in self._at_one:
+            self._at_one[broker] = Session(self._home, broker)
+        return self._at_one[broker]
 
     def send(self, envelope: Envelope, seconds: float = QUERY_SECONDS) -> query_pb2.ReleaseBundle:
         """Send a signed request as it is; the bundle that comes back is not yet verified."""
@@ -309,9 +325,9 @@ class Session:
 
     def close(self) -> None:
         """Close the channel."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        for each in self._at_one.values():
+            each.close()
+        self._brokers.close()
 
     def __enter__(self) -> Self:
         return self
@@ -326,14 +342,22 @@ class Session:
         )  # fmt: skip
 
     def _stub(self) -> Any:
-        if self._channel is None:
-            parts = pinned_channel(
-                self._home.broker_address, self._home.tls, self._believed.at_hand()
-            )
-            self._channel = grpc.secure_channel(
-                parts.address, parts.credentials, options=parts.options
-            )
-        return broker_pb2_grpc.BrokerStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+        return self._brokers.stub()
+
+    def _asked(
+        self,
+        sign: Callable[[], Envelope],
+        seconds: float,
+        on_progress: OnProgress | None = None,
+        cosigned_seconds: float = 0.0,
+    ) -> tuple[Envelope, Heard]:
+        """The request that was answered, and what came of it; signed anew for each broker."""
+
+        def ask() -> tuple[Envelope, Heard]:
+            envelope = sign()
+            return envelope, self._ask(envelope, seconds, on_progress, cosigned_seconds)
+
+        return self._brokers.asked(ask, lambda found: reached_nobody(found[1][0]))
 
     def _ask(
         self,
@@ -341,7 +365,7 @@ class Session:
         seconds: float,
         on_progress: OnProgress | None,
         cosigned_seconds: float = 0.0,
-    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
+    ) -> Heard:
         """The answer's event, the request's digest, and the witnesses' proofs if waited for."""
         digest = hashlib.sha256(envelope.payload).digest()
         call = self._stub().Query(envelope, timeout=seconds)
@@ -356,7 +380,7 @@ class Session:
                     case "refusal":
                         raise self._refusal(event.refusal, digest)
                     case "release" if cosigned_seconds > 0:
-                        return event, digest, _cosigned(call, events, cosigned_seconds)
+                        return event, digest, cosigned_in(call, events, cosigned_seconds)
                     case "release" | "explanations":
                         return event, digest, None
         finally:
@@ -367,15 +391,7 @@ class Session:
         try:
             yield from call
         except grpc.RpcError as error:
-            raise self._failed(error) from None
-
-    def _failed(self, error: Any) -> DataspaceError:
-        known = failure_of(error)
-        if known.code == "broker-unreachable":
-            # Dial anew next time, the pin looked at again: a channel that lost its broker waits
-            # long before it tries, and trusts the one certificate that it began with.
-            self._channel = None
-        return known
+            raise self._brokers.failed(error) from None
 
     def _refusal(self, answer: query_pb2.NodeAnswer, digest: bytes) -> DataspaceError:
         """The broker's own no, once it is certain that it is the broker's."""
@@ -386,44 +402,3 @@ class Session:
             return Unverified("a refusal that the broker did not sign", code="refusal-signer")
         check_receipt(answer.receipt, "broker", opened.payload_sha256, self.trust)
         return error_of(opened.message.status)
-
-
-def _cosigned(
-    call: Any, events: Iterator[query_pb2.QueryEvent], seconds: float
-) -> query_pb2.Cosigned | None:
-    """What witnesses say of a release, if it comes in time; a broker that has none is silent."""
-    timer = threading.Timer(seconds, call.cancel)
-    timer.start()
-    try:
-        with suppress(DataspaceError):
-            for event in events:
-                if event.WhichOneof("event") == "cosigned":
-                    return event.cosigned
-    finally:
-        timer.cancel()
-    return None
-
-
-def _region_named(envelope: Envelope) -> str:
-    """The region that an offer names, before it is verified for that region."""
-    return str(catalogue_pb2.ProductOffer.FromString(envelope.payload).region)
-
-
-def _require(checked: CheckedRelease | CheckedOverlap, require: str) -> None:
-    """Raise what a region said, where the caller requires it."""
-    missing = [node for node in checked.release.nodes if node.status != "released"]
-    if not missing or (require == "any" and len(missing) < len(checked.release.nodes)):
-        return
-    for node in missing:
-        answer = checked.answers.get(node.region)
-        if answer is not None and answer.refusal is not None:
-            error = error_of(answer.refusal.status)
-            error.args = (f"{node.region}: {error.args[0]}",)
-            raise error
-    # A region that was only left by another says least.
-    node = min(missing, key=lambda each: GIVEN_UP in each.reason)
-    if node.status == "unverified":
-        raise Unverified(f"{node.region}: {node.reason}", code="node-unverified")
-    raise Unavailable(
-        f"{node.region}: {node.reason}; ask again, or with --require any", code="node-unavailable"
-    )

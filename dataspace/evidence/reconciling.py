@@ -1,4 +1,4 @@
-"""Holds the broker's, the nodes' and a client's accounts of the same requests together. Pure.
+"""Holds the brokers', the nodes' and a client's accounts of the same requests together. Pure.
 
 Entries are joined by request digest. Each side's entry names the digest of the signed body
 that it sent or got, so that a side cannot agree about a request and differ about its answer.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from dataspace.identity.replicas import is_broker
 from dataspace.identity.trusted import BROKER
 from dataspace.v1 import audit_pb2
 
@@ -26,7 +27,7 @@ DIFFERENCES: Final = {
 }
 REMARKS: Final = {
     "late": "{log} answered, and the broker said that it was too late",
-    "unfinished": "the broker forwarded a request and logged no outcome",
+    "unfinished": "{log} forwarded a request and logged no outcome",
 }
 
 
@@ -36,6 +37,11 @@ class Line:
 
     log: str
     entry: audit_pb2.AuditEntry
+
+    @property
+    def is_brokers(self) -> bool:
+        """Whether it is a broker's; every replica has a log of its own."""
+        return is_broker(self.log)
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ def reconcile(
     by_request: dict[str, list[Line]] = {}
     held: set[str] = set()
     for line in lines:
-        if line.log == BROKER:
+        if line.is_brokers:
             held.add(line.entry.body_sha256.hex())
         if line.entry.request_sha256:
             by_request.setdefault(line.entry.request_sha256.hex(), []).append(line)
@@ -97,7 +103,7 @@ def reconcile(
     found += [
         Difference("broker-never-logged", "", "client", now_ms)
         for release in releases
-        if release not in held and BROKER in logs
+        if release not in held and any(map(is_broker, logs))
     ]
     return Reconciliation(
         len(by_request),
@@ -108,28 +114,38 @@ def reconcile(
 
 
 def _compare(request: str, group: Sequence[Line], logs: Collection[str]) -> list[Difference]:
-    if BROKER not in logs:
+    if not any(map(is_broker, logs)):
         return []
-    own = [line for line in group if line.log == BROKER]
+    own = [line for line in group if line.is_brokers]
     answered: dict[str, list[audit_pb2.AuditEntry]] = {}
     for line in group:
-        if line.log != BROKER or line.entry.kind.endswith((".read", ".refused")):
+        if not line.is_brokers or line.entry.kind.endswith((".read", ".refused")):
             answered.setdefault(line.log, []).append(line.entry)
 
     def differs(code: str, log: str) -> Difference:
         return Difference(code, request, log, max(line.entry.at_ms for line in group))
 
     kinds = {line.entry.kind.rpartition(".")[2] for line in own}
-    outcomes = [said for line in own for said in line.entry.outcomes]
-    asked_nodes = sorted(set(answered) - {BROKER})
+    outcomes = [_named(said, line.log) for line in own for said in line.entry.outcomes]
+    asked_nodes = sorted(log for log in answered if not is_broker(log))
     if "forwarded" not in kinds:
         return [differs("broker-denies", log) for log in asked_nodes]
     if not outcomes:
         # A cancelled request has no outcome, an explained one runs nothing.
         explained = any(e.kind.endswith(".explained") for log in asked_nodes for e in answered[log])
         closed = kinds & {"cancelled", "refused"} or explained
-        return [] if closed else [differs("unfinished", BROKER)]
+        return [] if closed else [differs("unfinished", own[0].log)]
     return _of_outcomes(outcomes, answered, logs, cancelled="cancelled" in kinds, differs=differs)
+
+
+def _named(said: audit_pb2.AuditOutcome, log: str) -> audit_pb2.AuditOutcome:
+    """An outcome with the log's own name, where a broker tells of its own answer."""
+    if said.region != BROKER:
+        return said
+    own = audit_pb2.AuditOutcome()
+    own.CopyFrom(said)
+    own.region = log
+    return own
 
 
 def _of_outcomes(
@@ -156,5 +172,6 @@ def _of_outcomes(
             late = said.status == "timeout" or cancelled
             found.append(differs("late" if late else "broker-withholds", said.region))
     named = {said.region for said in outcomes}
-    found += [differs("broker-omits", log) for log in sorted(set(answered) - named - {BROKER})]
+    unnamed = sorted(log for log in set(answered) - named if not is_broker(log))
+    found += [differs("broker-omits", log) for log in unnamed]
     return found

@@ -127,6 +127,9 @@ class _Verification:
         if tuple(kinds) != _BROKERS_KINDS:
             raise _bad("the broker's log must show the request forwarded and the release, "
                        "each once", "evidence-records")  # fmt: skip
+        if len({each.origin for each in self.logged[BROKER]}) != 1:
+            raise _bad("one broker's log shows the request forwarded, and another's the release",
+                       "evidence-records")  # fmt: skip
         if any(len(own) != 1 for owner, own in self.logged.items() if owner != BROKER):
             raise _bad("a node's log must show its answer, once", "evidence-records")
         places = ", ".join(f"{each.origin} entry {each.index}" for each in self._all_logged())

@@ -31,7 +31,7 @@ class Hello(_message.Message):
     def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., witness: _Optional[str] = ...) -> None: ...
 
 class NodeFrame(_message.Message):
-    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure", "witness_ask", "witness_reply", "log_update", "revocation_list", "round")
+    __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure", "witness_ask", "witness_reply", "log_update", "revocation_list", "held", "round")
     CALL_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,7 @@ class NodeFrame(_message.Message):
     WITNESS_REPLY_FIELD_NUMBER: _ClassVar[int]
     LOG_UPDATE_FIELD_NUMBER: _ClassVar[int]
     REVOCATION_LIST_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     call: int
     hello: _envelope_pb2.Envelope
@@ -55,8 +56,19 @@ class NodeFrame(_message.Message):
     witness_reply: WitnessReply
     log_update: LogUpdate
     revocation_list: _envelope_pb2.Envelope
+    held: Held
     round: RoundFrame
-    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., failure: _Optional[_Union[_query_pb2.ErrorStatus, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., revocation_list: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., round: _Optional[_Union[RoundFrame, _Mapping]] = ...) -> None: ...
+    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., progress: _Optional[_Union[_query_pb2.Progress, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., failure: _Optional[_Union[_query_pb2.ErrorStatus, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_update: _Optional[_Union[LogUpdate, _Mapping]] = ..., revocation_list: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., held: _Optional[_Union[Held, _Mapping]] = ..., round: _Optional[_Union[RoundFrame, _Mapping]] = ...) -> None: ...
+
+class Held(_message.Message):
+    __slots__ = ("revocations", "charters", "agreements")
+    REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    CHARTERS_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENTS_FIELD_NUMBER: _ClassVar[int]
+    revocations: _revocation_pb2.RevocationLists
+    charters: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    agreements: _containers.RepeatedCompositeFieldContainer[_agreement_pb2.AgreementChain]
+    def __init__(self, revocations: _Optional[_Union[_revocation_pb2.RevocationLists, _Mapping]] = ..., charters: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., agreements: _Optional[_Iterable[_Union[_agreement_pb2.AgreementChain, _Mapping]]] = ...) -> None: ...
 
 class Offers(_message.Message):
     __slots__ = ("offers",)

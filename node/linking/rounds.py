@@ -55,26 +55,27 @@ class _Round:
 
 @dataclass
 class Rounds:
-    """`gate` decides and records; `pool` blinds."""
+    """`gate` decides and records; `pool` blinds. `ending` holds the rounds that have not ended;
+    who has several streams shares it among them."""
 
     region: str
     gate: Gate
     pool: BlindingPool
+    ending: set[asyncio.Task[None]] = field(default_factory=set)
     _rounds: dict[int, _Round] = field(default_factory=dict)
-    _ending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def start(self, call: int, invitation: linkage_pb2.RoundInvitation, outbox: Outbox) -> None:
         """Take part, or say why not; what comes of it goes into `outbox`."""
         outbox.open_call(call, invitation.credit)
         seconds = invitation.deadline_ms / 1000 if invitation.deadline_ms > 0 else None
         under_way = _Round(invitation.request, Cancellation(seconds))
-        busy = len(self._ending) >= _MOST_ROUNDS
+        busy = len(self.ending) >= _MOST_ROUNDS
         self._rounds[call] = under_way
         under_way.task = asyncio.create_task(
             self._take_part(call, under_way, invitation, outbox, busy=busy)
         )
-        self._ending.add(under_way.task)
-        under_way.task.add_done_callback(self._ending.discard)
+        self.ending.add(under_way.task)
+        under_way.task.add_done_callback(self.ending.discard)
 
     def receive(self, call: int, frame: broker_pb2.RoundFrame) -> None:
         """A message of a round; those of rounds that are over are dropped."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 import structlog
@@ -25,8 +27,11 @@ from dataspace.v1 import broker_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from dataspace.v1.revocation_pb2 import RevocationLists
 from node.dialling import Dialler, Stream
+from node.links import Links, keep_all
 
 _LOG = structlog.get_logger("revocation")
+
+Handed = Callable[[RevocationLists], None]
 
 LOOK_SECONDS = 0.5  # between looks into the register
 
@@ -62,17 +67,31 @@ class SignerService:
         write_state(run_folder, stage="starting")
         self.sign_if_due()  # before it dials: its own region's broker is judged by this list
 
-        def on_change(attached: bool, reason: str) -> None:
-            _LOG.info("attached" if attached else "detached", reason=reason)
-            write_state(run_folder, stage="waiting", reason=reason)
+        addresses = self.home.broker_addresses
+        links = Links(run_folder, addresses)
 
-        dialler = Dialler(self.home, self.home.identity, self.in_force, on_change)
+        async def keep(address: str) -> None:
+            def on_change(attached: bool, reason: str) -> None:
+                _LOG.info("attached" if attached else "detached", broker=address, reason=reason)
+                links.tell(address, False, reason)
+
+            def handed(lists: RevocationLists) -> None:
+                """Attached is who sees the own latest list handed on: by then all have it."""
+                latest = self._latest.payload if self._latest is not None else None
+                if any(each.payload == latest for each in lists.lists):
+                    links.tell(address, True, "")
+
+            dialler = Dialler(
+                self.home, self.home.identity, self.in_force, on_change, address=address
+            )
+            await dialler.run(partial(self._use, handed))
+
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         tasks = {
-            asyncio.create_task(dialler.run(self._use)),
+            asyncio.create_task(keep_all(keep, addresses)),
             asyncio.create_task(self._keep_signing()),
             asyncio.create_task(self.in_force.keep_looking()),
             asyncio.create_task(stop.wait()),
@@ -98,7 +117,8 @@ class SignerService:
         self._latest = seal_revocation_list(self.home.identity, space, number, moment, revoked)
         self._signed, self._signed_ms = revoked, moment
         self.in_force.take([self._latest])
-        self._changed.set()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
         _LOG.info("list.signed", number=number, revoked=len(revoked))
 
     def _known(self) -> RevocationList | None:
@@ -113,32 +133,26 @@ class SignerService:
                 _LOG.error("list.not_signed", code=error.code)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _use(self, stream: Stream, welcome: broker_pb2.Welcome) -> None:
-        self._tell_stage(welcome.revocations)
+    async def _use(self, handed: Handed, stream: Stream, welcome: broker_pb2.Welcome) -> None:
+        handed(welcome.revocations)
         sending = asyncio.create_task(self._send(stream))
         try:
             while (frame := await stream.read()) is not grpc.aio.EOF:
                 if frame.WhichOneof("body") == "revocations":
                     self.in_force.receive(frame.revocations)
-                    self._tell_stage(frame.revocations)
+                    handed(frame.revocations)
                 elif frame.WhichOneof("body") == "ping":
                     await stream.write(broker_pb2.NodeFrame(pong=broker_pb2.Pong()))
         finally:
             sending.cancel()
 
-    def _tell_stage(self, handed: RevocationLists) -> None:
-        """Attached is who sees the own latest list handed on: by then everybody has it."""
-        latest = self._latest.payload if self._latest is not None else None
-        if any(each.payload == latest for each in handed.lists):
-            write_state(self.home.folder("run"), stage="attached", reason="")
-
     async def _send(self, stream: Stream) -> None:
-        """Hand over the latest list, and each that follows."""
+        """Hand over the latest list, and each that follows. Each broker's stream does."""
         while True:
-            self._changed.clear()
+            changed = self._changed  # taken first: a list that comes while this one is written
             if self._latest is not None:
                 await stream.write(broker_pb2.NodeFrame(revocation_list=self._latest))
-            await self._changed.wait()
+            await changed.wait()
 
 
 def _is_due(signed_ms: int, moment: int) -> bool:

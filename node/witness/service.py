@@ -30,6 +30,7 @@ from dataspace.in_force import InForce
 from dataspace.processes import write_state
 from dataspace.v1 import broker_pb2
 from node.dialling import Dialler, Stream
+from node.links import Links, keep_all
 from node.witness.alarms import Alarms
 
 _LOG = structlog.get_logger("witness")
@@ -80,19 +81,22 @@ class WitnessService:
         run_folder = self.home.folder("run")
         write_state(run_folder, stage="starting")
 
-        def on_change(attached: bool, reason: str) -> None:
-            _LOG.info("attached" if attached else "detached", reason=reason)
-            write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
+        addresses = self.home.broker_addresses
+        links = Links(run_folder, addresses)
 
-        dialler = Dialler(
-            self.home, self.home.identity, self.in_force, on_change, witness=self.name
-        )
+        async def keep(address: str) -> None:
+            dialler = Dialler(
+                self.home, self.home.identity, self.in_force, links.of(address),
+                witness=self.name, address=address,
+            )  # fmt: skip
+            await dialler.run(self._use)
+
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         tasks = {
-            asyncio.create_task(dialler.run(self._use)),
+            asyncio.create_task(keep_all(keep, addresses)),
             asyncio.create_task(self._tell()),
             asyncio.create_task(self.in_force.keep_looking()),
             asyncio.create_task(stop.wait()),

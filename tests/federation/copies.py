@@ -11,14 +11,14 @@ from functools import cache
 from pathlib import Path
 
 from dataspace.cli.founding import free_port
-from dataspace.home import CONFIG, PartyHome
+from dataspace.home import CONFIG, PartyHome, brokers_of
 from tests.spaces import Space, run_gba
 
 
 @contextmanager
-def running_copy(folder: Path) -> Iterator[Space]:
+def running_copy(folder: Path, *init: str) -> Iterator[Space]:
     """A space with 300 patients a region, that runs."""
-    space = still_copy(folder)
+    space = still_copy(folder, *init)
     try:
         started = space.up()
         assert started.code == 0, started.err
@@ -31,8 +31,8 @@ def still_copy(folder: Path, *init: str) -> Space:
     """A space that does not run; `init` are options of `gba space init`."""
     made = _made(*(init or ("--patients", "300")))
     home = Path(shutil.copytree(made, folder / "space", symlinks=True))
-    made_for = PartyHome(home / "broker").config
-    for old in (made_for.broker, made_for.http):
+    made_for = [PartyHome(home / name).config for name in brokers_of(home)]
+    for old in (old for each in made_for for old in (each.broker, each.http)):
         new = f"127.0.0.1:{free_port()}"
         for config in home.rglob(CONFIG):
             config.write_text(config.read_text().replace(old, new))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import psutil
 
 from dataspace.cli.supervising import PARTIES, find_process, start_party, status_of
+from dataspace.processes import read_state
 from tests.spaces import Space
 
 SECONDS = 30.0
@@ -44,14 +45,17 @@ def restart(space: Space, party: str, *, kill: bool = False) -> None:
     start_party(space.home, party)
 
 
-def await_ready(space: Space, *parties: str) -> None:
+def await_ready(space: Space, *parties: str, seconds: float = SECONDS) -> None:
     """Wait until these parties (all, if none is named) serve or are attached."""
 
     def ready() -> bool:
         found = [each for each in status_of(space.home) if each.party in (parties or PARTIES)]
-        return all(each.stage in {"serving", "attached"} for each in found)
+        runs = [read_state(space.home / each.party / "run") for each in found]
+        return all(each.stage in {"serving", "attached"} for each in found) and not any(
+            each.get("away") for each in runs
+        )
 
-    await_true(ready, "not ready")
+    await_true(ready, "not ready", seconds)
 
 
 def await_true(holds: Callable[[], bool], otherwise: str, seconds: float = SECONDS) -> None:

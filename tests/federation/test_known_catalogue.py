@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from dataspace.cli.supervising import start_party
-from dataspace.client import connect
-from dataspace.client.session import Session
+from dataspace.client import catalogue, connect
 from dataspace.v1 import catalogue_pb2
 from tests.attacks.forgery import COUNT
 from tests.federation.copies import running_copy
@@ -26,13 +26,13 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
 def replies(monkeypatch: pytest.MonkeyPatch) -> list[catalogue_pb2.CatalogueReply]:
     """What the broker's catalogue replies held."""
     heard: list[catalogue_pb2.CatalogueReply] = []
-    renewed = Session._renewed
+    renewed = catalogue._renewed
 
-    def hear(self: Session, known: object, reply: catalogue_pb2.CatalogueReply, at: int) -> object:
+    def hear(known: Any, reply: catalogue_pb2.CatalogueReply, *rest: Any) -> catalogue.Catalogue:
         heard.append(reply)
-        return renewed(self, known, reply, at)  # type: ignore[arg-type]  # passed on as it is
+        return renewed(known, reply, *rest)
 
-    monkeypatch.setattr(Session, "_renewed", hear)
+    monkeypatch.setattr(catalogue, "_renewed", hear)
     return heard
 
 

@@ -108,7 +108,7 @@ def test_a_round_that_is_cancelled_ends_at_every_node_within_a_second() -> None:
             began = time.monotonic()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            while any(each.rounds._ending for each in space.regions.values()):
+            while any(each.rounds.ending for each in space.regions.values()):
                 await asyncio.sleep(0.01)
             assert all(each.abandoned == 1 for each in space.regions.values())
             return time.monotonic() - began

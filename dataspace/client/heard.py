@@ -1,0 +1,50 @@
+"""What came of a question, as its asker hears it: proofs that follow, and who is missing. Rim."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from dataspace.errors import DataspaceError, Unavailable, Unverified
+from dataspace.evidence.answers import error_of
+from dataspace.evidence.overlap_releases import CheckedOverlap
+from dataspace.evidence.releases import GIVEN_UP, CheckedRelease
+from dataspace.v1 import query_pb2
+
+
+def cosigned_in(
+    call: Any, events: Iterator[query_pb2.QueryEvent], seconds: float
+) -> query_pb2.Cosigned | None:
+    """What witnesses say of a release, if it comes in time; a broker that has none is silent."""
+    timer = threading.Timer(seconds, call.cancel)
+    timer.start()
+    try:
+        with suppress(DataspaceError):
+            for event in events:
+                if event.WhichOneof("event") == "cosigned":
+                    return event.cosigned
+    finally:
+        timer.cancel()
+    return None
+
+
+def require_regions(checked: CheckedRelease | CheckedOverlap, require: str) -> None:
+    """Raise what a region said, where the caller requires it."""
+    missing = [node for node in checked.release.nodes if node.status != "released"]
+    if not missing or (require == "any" and len(missing) < len(checked.release.nodes)):
+        return
+    for node in missing:
+        answer = checked.answers.get(node.region)
+        if answer is not None and answer.refusal is not None:
+            error = error_of(answer.refusal.status)
+            error.args = (f"{node.region}: {error.args[0]}",)
+            raise error
+    # A region that was only left by another says least.
+    node = min(missing, key=lambda each: GIVEN_UP in each.reason)
+    if node.status == "unverified":
+        raise Unverified(f"{node.region}: {node.reason}", code="node-unverified")
+    raise Unavailable(
+        f"{node.region}: {node.reason}; ask again, or with --require any", code="node-unavailable"
+    )
