@@ -40,6 +40,7 @@ from node.governance import Governance
 from node.ledger import Ledger
 from node.linking.gate import OverlapGate
 from node.linking.rounds import Rounds
+from node.observing import Observed
 from node.patients import Patients
 from node.record_volumes import RecordVolumes
 from node.records import RecordGate
@@ -66,6 +67,7 @@ class Node:
     governance: Governance
     existence: ExistenceRoom
     pool: BlindingPool
+    observed: Observed
 
     @classmethod
     def open(cls, home: PartyHome) -> Node:
@@ -84,13 +86,15 @@ class Node:
         log = LogStore.open(home.path / "log", config.log_origin, key)
         generations = Generations(home.path / "warehouse")
         region = home.uri.region
+        observed = Observed(home)
+        bodies = BodyStore(home.folder("bodies"))
         gatekeeper = Gatekeeper(
             region=region,
             identity=home.identity,
             trust=in_force.trust,
             policies=open_policies(home),
             ledger=Ledger.in_file(home.path / "ledger.db"),
-            recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
+            recorder=Recorder(config.log_origin, log, bodies, observed.counts.recorded),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
         )
@@ -137,6 +141,7 @@ class Node:
             governance,
             existence,
             BlindingPool(config.threads),
+            observed,
         )
 
     async def run(self) -> None:
@@ -168,8 +173,16 @@ class Node:
             on_change,
             handlers,
             self.governance.take,
-            Rounds(gatekeeper.region, OverlapGate(gatekeeper, self.pool), self.pool),
+            Rounds(
+                gatekeeper.region,
+                OverlapGate(gatekeeper, self.pool),
+                self.pool,
+                self.observed.calls,
+            ),
+            self.observed.calls,
+            self.observed.clock,
         )
+        page = self.observed.open_page(self, attachment, cosigner)
 
         loop = asyncio.get_running_loop()
 
@@ -195,6 +208,7 @@ class Node:
             loop.add_signal_handler(number, stop.set)
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await page.stop()
         local.close()
         admin.forget(run_folder)
         task.cancel()
@@ -212,6 +226,7 @@ class Node:
         self.room.close()
         self.gatekeeper.recorder.log.close()
         self.gatekeeper.ledger.close()
+        self.observed.calls.close()
 
     async def _administer(self, request: dict[str, Any], attachment: Attachment) -> dict[str, Any]:
         match request.get("do"):

@@ -20,11 +20,13 @@ from dataspace.identity.register import REGISTER, Register
 from dataspace.identity.revocation import seal_revocation_list
 from dataspace.identity.revoked import PERIOD_MS, RevocationList, Revoked
 from dataspace.in_force import InForce
+from dataspace.observing.readings import single
 from dataspace.processes import now_ms, write_state
 from dataspace.v1 import broker_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from dataspace.v1.revocation_pb2 import RevocationLists
 from node.dialling import Dialler, Stream
+from node.outpost import Outpost
 
 _LOG = structlog.get_logger("revocation")
 
@@ -66,7 +68,14 @@ class SignerService:
             _LOG.info("attached" if attached else "detached", reason=reason)
             write_state(run_folder, stage="waiting", reason=reason)
 
-        dialler = Dialler(self.home, self.home.identity, self.in_force, on_change)
+        observed = Outpost.open(
+            self.home, self.in_force.trust,
+            (single("gba_revoked_certificates", "In the list signed last.", self._revoked),),
+        )  # fmt: skip
+        dialler = Dialler(
+            self.home, self.home.identity, self.in_force, observed.hears(on_change),
+            clock=observed.clock,
+        )  # fmt: skip
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -80,6 +89,7 @@ class SignerService:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
+        await observed.stop()
         self.register.close()
         write_state(run_folder, stage="stopped")
 
@@ -100,6 +110,9 @@ class SignerService:
         self.in_force.take([self._latest])
         self._changed.set()
         _LOG.info("list.signed", number=number, revoked=len(revoked))
+
+    def _revoked(self) -> float | None:
+        return None if self._signed is None else len(self._signed)
 
     def _known(self) -> RevocationList | None:
         """The highest list of this region that anybody has shown."""

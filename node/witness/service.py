@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,9 +27,11 @@ from dataspace.home import PartyHome
 from dataspace.identity.keystore import WITNESS_KEYS, load_private_key
 from dataspace.identity.trustlist import TrustList
 from dataspace.in_force import InForce
+from dataspace.observing.counts import Counts
 from dataspace.processes import write_state
 from dataspace.v1 import broker_pb2
 from node.dialling import Dialler, Stream
+from node.outpost import Outpost
 from node.witness.alarms import Alarms
 
 _LOG = structlog.get_logger("witness")
@@ -47,6 +49,7 @@ class WitnessService:
     in_force: InForce
     witness: Witness
     alarms: Alarms
+    counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def open(cls, home: PartyHome) -> WitnessService:
@@ -84,9 +87,12 @@ class WitnessService:
             _LOG.info("attached" if attached else "detached", reason=reason)
             write_state(run_folder, stage="attached" if attached else "waiting", reason=reason)
 
+        observed = Outpost.open(self.home, self.in_force.trust, (self.alarms.reading(),))
+        self.counts = observed.counts
         dialler = Dialler(
-            self.home, self.home.identity, self.in_force, on_change, witness=self.name
-        )
+            self.home, self.home.identity, self.in_force, observed.hears(on_change),
+            witness=self.name, clock=observed.clock,
+        )  # fmt: skip
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,6 +106,7 @@ class WitnessService:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
+        await observed.stop()
         write_state(run_folder, stage="stopped")
 
     async def _use(self, stream: Stream, _: broker_pb2.Welcome) -> None:
@@ -121,8 +128,12 @@ class WitnessService:
                 self.alarms.keep(vars(verdict.alarm))
         except DataspaceError as error:
             _LOG.error("witness.failed", code=error.code)
+            self.counts.witnessed(_INTERNAL)
             return _INTERNAL, b""
-        _LOG.info("witness.answered", status=verdict.status, origin=verdict.origin)
+        # By origin and size, as owners' lines bear origin and entry: no witness sees a request.
+        size = verdict.size
+        _LOG.info("witness.answered", status=verdict.status, origin=verdict.origin, size=size)
+        self.counts.witnessed(verdict.status)
         return verdict.status, verdict.body
 
     async def _tell(self) -> None:
