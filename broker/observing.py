@@ -17,9 +17,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
 from broker.service import BrokerService
-from dataspace import __version__
 from dataspace.audit.entries import FieldValue
 from dataspace.home import PartyHome
+from dataspace.observing.build import VERSION
 from dataspace.observing.calls import Call, Calls
 from dataspace.observing.clock import TIME_KEY, VERSION_KEY
 from dataspace.observing.counts import Counts
@@ -221,7 +221,7 @@ def _unary(handler: Any, behaviour: Callable[[Any, Any], Any]) -> Any:
 def _timed(check: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     async def timed(request: Any, context: Any) -> Any:
         context.set_trailing_metadata(
-            ((TIME_KEY, str(time.time_ns() // 1_000_000)), (VERSION_KEY, __version__))
+            ((TIME_KEY, str(time.time_ns() // 1_000_000)), (VERSION_KEY, VERSION))
         )
         return await check(request, context)
 

@@ -30,6 +30,7 @@ from dataspace.client.failures import failure_of
 from dataspace.client.records import PatientRecord, RecordAsking
 from dataspace.client.release import Release, release_of
 from dataspace.client.sealing_keys import KnownKeys
+from dataspace.client.traced import traced
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
 from dataspace.evidence.cosigned import check_cosigned, receipts_of
@@ -44,6 +45,7 @@ from dataspace.identity.freshness import MAX_LIFE_MS, make_freshness
 from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import TrustList
 from dataspace.linkage.documents import Document
+from dataspace.observing.tracing import open_tracer
 from dataspace.query.bind import bind_query
 from dataspace.query.parse import parse_query
 from dataspace.query.tree import Query
@@ -76,6 +78,7 @@ class Session:
     def __init__(self, home: PartyHome) -> None:
         self._home = home
         self._channel: grpc.Channel | None = None
+        self._tracer = open_tracer("gba-client", home.uri.region, home.config.traces)
         self._catalogue: Catalogue | None = None
         self._believed = Believed(home, self._stub)
         self.sealing_keys = KnownKeys(self.audit, now_ms)
@@ -311,6 +314,7 @@ class Session:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+        self._tracer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -329,9 +333,8 @@ class Session:
             parts = pinned_channel(
                 self._home.broker_address, self._home.tls, self._believed.at_hand()
             )
-            self._channel = grpc.secure_channel(
-                parts.address, parts.credentials, options=parts.options
-            )
+            channel = grpc.secure_channel(parts.address, parts.credentials, options=parts.options)
+            self._channel = traced(channel, self._tracer)
         return broker_pb2_grpc.BrokerStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     def _ask(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from prometheus_client import Info, ProcessCollector
 
-from dataspace import __version__
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import SIGNING_CHAIN, TLS_CHAIN, load_chain
 from dataspace.identity.trustlist import TrustList
+from dataspace.observing.build import VERSION
 from dataspace.observing.clock import ClockSample, ClockWatch
 from dataspace.observing.counts import Counts
 from dataspace.observing.endpoint import Endpoint
@@ -35,7 +35,7 @@ def open_page(
     """
     readiness = Readiness((trust_is_fresh(trust, home.uri.region, now_ms), *checks))
     build = Info("gba_build", "What runs here.", registry=counts.registry)
-    build.info({"version": __version__, "kind": home.config.kind, "region": home.uri.region})
+    build.info({"version": VERSION, "kind": home.config.kind, "region": home.uri.region})
     ProcessCollector(registry=counts.registry)  # memory, processor time, open files
     ready = single("gba_ready", "1 while /readyz says so.", lambda: not readiness.reasons())
     Readings(counts.registry, (ready, *_of_party(home, trust, clock), *readings))

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
-from dataspace import __version__
 from dataspace.errors import Unavailable
+from dataspace.observing.build import VERSION
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -116,9 +116,7 @@ def exporting(exporter: SpanExporter, service: str, region: str, *, batch: bool)
 
     _quieten()
     # Not `Resource.create`: its detectors look at the process and the machine.
-    resource = Resource(
-        {"service.name": service, "service.version": __version__, "gba.region": region}
-    )
+    resource = Resource({"service.name": service, "service.version": VERSION, "gba.region": region})
     ids = _Said()
     provider = TracerProvider(resource=resource, id_generator=ids)  # type: ignore[arg-type]  # its methods are all there
     provider.add_span_processor((BatchSpanProcessor if batch else SimpleSpanProcessor)(exporter))
