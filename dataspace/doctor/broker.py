@@ -38,8 +38,9 @@ def check_broker(party: Party) -> Iterator[Finding]:
     """Connection, pinned key, health, time and version, in that order."""
     if party.kind == "broker":
         return
+    tls, trust = party.home.tls, party.trust  # what is wrong with these is not the broker's
     try:
-        parts = pinned_channel(party.home.broker_address, party.home.tls, party.trust)
+        parts = pinned_channel(party.home.broker_address, tls, trust)
     except DataspaceError as error:
         advice = _WHY.get(error.code, "see `gba trust show` and `gba space status`")
         yield failure(
@@ -67,9 +68,10 @@ def _asked(channel: grpc.Channel) -> Iterator[Finding]:
     except ValueError:
         pass
     except grpc.RpcError as error:
-        status = getattr(error, "code", lambda: grpc.StatusCode.UNKNOWN)()  # grpcio's are calls too
+        # An error of grpcio is a call too, which its types do not say.
+        status = getattr(error, "code", lambda: grpc.StatusCode.UNKNOWN)().name.lower()
         yield warning(
-            "broker", "health-unknown", f"the broker does not say how it is ({status.name.lower()})",
+            "broker", "health-unknown", f"the broker does not say how it is ({status})",
             "an older broker has no health service; otherwise ask its operator",
         )  # fmt: skip
         return

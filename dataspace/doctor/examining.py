@@ -70,14 +70,16 @@ def examine(name: str, home: PartyHome) -> Examined:
 
 
 def _all(party: Party) -> Iterator[Finding]:
-    told: set[tuple[str, str]] = set()
+    told: set[str] = set()
     for check, look in _CHECKS:
         try:
-            yield from look(party)
+            for finding in look(party):
+                told.add(finding.code)
+                yield finding
         except DataspaceError as error:
             # One broken trust list stops many checks, and is said once.
-            if (error.code, error.message) not in told:
-                told.add((error.code, error.message))
+            if error.code not in told:
+                told.add(error.code)
                 yield _raised(check, error)
         except Exception as error:
             # SECURITY: the text of an unexpected error may hold anything.

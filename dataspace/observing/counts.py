@@ -68,7 +68,9 @@ class Counts:
         named = {"request": request, "outcome": outcome, "code": code, "rule": rule}
         _LOG.info(kind, entry=index, **{name: value for name, value in named.items() if value})
         if kind in _ALARMS:
-            self._alarms.labels(*self._bounded("alarms", rule or kind)).inc()
+            self._alarms.labels(
+                *self._bounded("alarms", rule if kind == "alarm.raised" and rule else kind)
+            ).inc()
         noun, _, verb = kind.partition(".")
         if noun == "overlap":
             self._rounds.labels(*self._bounded("rounds", verb)).inc()
