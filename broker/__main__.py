@@ -22,10 +22,11 @@ from broker.federation import Federation, now_ms
 from broker.handed import HandedOn
 from broker.limits import MOST_CALLS, room_for, server_options
 from broker.mirrors import Mirror
+from broker.observing import Observed
 from broker.offers import Offers
 from broker.proposals import FOLDER as PROPOSALS
 from broker.proposals import Proposals
-from broker.publishing import HttpServer, public_logs
+from broker.publishing import public_logs
 from broker.relaying import Relay, carried_kind
 from broker.service import BrokerService
 from broker.standing import Standing
@@ -47,7 +48,7 @@ from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.existence import CHECK, TERMS
 from dataspace.evidence.governing import MAX_REQUEST_BYTES, Governor
 from dataspace.evidence.parts import keeper_of
-from dataspace.evidence.recording import Recorder
+from dataspace.evidence.recording import Heard, Recorder, unheard
 from dataspace.exits import exit_code
 from dataspace.governed import open_governor, open_policies
 from dataspace.home import PartyHome
@@ -56,6 +57,7 @@ from dataspace.identity.envelopes import Opened
 from dataspace.identity.keystore import load_private_key
 from dataspace.identity.trusted import BROKER
 from dataspace.in_force import InForce
+from dataspace.observing.serving import HttpServer
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import configure_logs, die, write_state
 from dataspace.record_room import RecordRoom
@@ -74,7 +76,7 @@ _GRACE_SECONDS = 1.0
 _WORKERS = 32  # most of them wait for the log, and share its flushes
 
 
-def open_federation(home: PartyHome, in_force: InForce) -> Federation:
+def open_federation(home: PartyHome, in_force: InForce, heard: Heard = unheard) -> Federation:
     """Everything the broker needs, opened. Raises what is wrong, naming it."""
     if home.config.kind != "broker":
         raise Malformed(f"{home.path} is not a broker's home", code="home-kind")
@@ -87,7 +89,7 @@ def open_federation(home: PartyHome, in_force: InForce) -> Federation:
         identity=home.identity,
         trust=trust,
         policies=open_policies(home),
-        recorder=Recorder(home.config.log_origin, log, BodyStore(home.folder("bodies"))),
+        recorder=Recorder(home.config.log_origin, log, BodyStore(home.folder("bodies")), heard),
         offers=Offers(home.folder("offers"), trust, now_ms()),
         attached=Attached(),
         query_seconds=home.config.query_seconds + 5,
@@ -171,10 +173,17 @@ def serve_logs(
     return HttpServer(public_logs(logs), home.http_address)
 
 
-def _listening_server(home: PartyHome, service: BrokerService) -> grpc.aio.Server:
+def _listening_server(
+    home: PartyHome, service: BrokerService, observed: Observed
+) -> grpc.aio.Server:
     """The gRPC server, bound and not started yet."""
     options = server_options(room_for(home.config.connections))
-    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_CALLS)
+    server = grpc.aio.server(
+        options=options,
+        maximum_concurrent_rpcs=MOST_CALLS,
+        interceptors=observed.interceptors(),
+    )
+    observed.serve_health(server)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     trust = service.federation.trust
@@ -191,12 +200,21 @@ def _listening_server(home: PartyHome, service: BrokerService) -> grpc.aio.Serve
     return server
 
 
+def _stop_signal() -> asyncio.Event:
+    """Set by the signals that ask for an end."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
 async def serve(home: PartyHome) -> None:
     """Serve until a signal."""
     run_folder = home.folder("run")
     write_state(run_folder, stage="starting")
     in_force = InForce(home)
-    federation = open_federation(home, in_force)
+    observed = Observed(home)
+    federation = open_federation(home, in_force, observed.recorded)
     standing = Standing(in_force)
 
     def renew() -> None:
@@ -236,16 +254,14 @@ async def serve(home: PartyHome) -> None:
         Callers.of(home.config),
     )  # fmt: skip
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_WORKERS))
-    server = _listening_server(home, service)
+    server = _listening_server(home, service, observed)
     watch = PolicyWatch(federation.policies, federation.recorder, now_ms)
     watch.begin()  # before anything is decided
+    await observed.open(service)
     await server.start()
     public = serve_logs(home, federation, witnessing)
     write_state(run_folder, stage="serving", address=home.listen_address, http=home.http_address)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = _stop_signal()
     beside = [
         asyncio.create_task(each)
         for each in (
@@ -254,6 +270,7 @@ async def serve(home: PartyHome) -> None:
         )
     ]  # fmt: skip
     await stop.wait()
+    await observed.stop()
     stopping = asyncio.create_task(server.stop(_GRACE_SECONDS))
     await asyncio.sleep(0)  # from here on no call begins, and no node attaches again
     standing.close()

@@ -20,23 +20,23 @@ class Admission:
 
     def __init__(self, most: int, clock: Callable[[], float]) -> None:
         self.refused = 0
-        self._most = most
+        self.most = most
         self._clock = clock
-        self._taken = 0
+        self.taken = 0
         self._mean = 0.0
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """A place for as long as the call lasts. Raises `Unavailable` (`busy`) if none is free."""
-        if self._taken >= self._most:
+        if self.taken >= self.most:
             self.refused += 1
             raise Unavailable(f"busy; retry after {self.retry_seconds()} s", code="busy")
-        self._taken += 1
+        self.taken += 1
         began = self._clock()
         try:
             yield
         finally:
-            self._taken -= 1
+            self.taken -= 1
             self._mean += _WEIGHT * (self._clock() - began - self._mean)
 
     def retry_seconds(self) -> int:

@@ -350,9 +350,7 @@ class Federation:
     ) -> query_pb2.Receipt:
         """Append to the broker's log, off the loop."""
         # INVARIANT: recorded before forwarded, before refused, before released.
-        receipt = await asyncio.to_thread(self.recorder.record, kind, now_ms(), facts, body or None)
-        _LOG.info(kind, request=str(facts["request_sha256"])[:16], outcome=facts.get("outcome", ""))
-        return receipt
+        return await asyncio.to_thread(self.recorder.record, kind, now_ms(), facts, body or None)
 
 
 def _answer_digest(decided: Decided | DecidedOverlap, heard: list[Heard]) -> bytes:

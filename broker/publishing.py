@@ -11,22 +11,18 @@ Entries are not public: `tile/entries` is no path here.
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from broker.http_limits import HEADER_BYTES, BoundedProtocol
 from broker.mirrors import COSIGNED
 from dataspace.audit.reader import CHECKPOINT, DirectoryReader
 from dataspace.audit.tiles import parse_tile_path
-from dataspace.errors import DataspaceError, Unavailable
+from dataspace.errors import DataspaceError
 
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _BRIEFLY = {"Cache-Control": "no-cache"}
@@ -74,54 +70,3 @@ def _file(directory: Path, path: str) -> Response:
 
 def _none() -> Response:
     return PlainTextResponse("not found\n", status_code=404)
-
-
-class _Quiet(uvicorn.Server):
-    """A server that leaves signals to the process that it runs in."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class HttpServer:
-    """One listening address, served on the running event loop until it is stopped."""
-
-    def __init__(self, application: Starlette, address: str) -> None:
-        self._socket = _listening(address)
-        self._server = _Quiet(
-            uvicorn.Config(
-                application,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                http=BoundedProtocol,
-                ws="none",
-                h11_max_incomplete_event_size=HEADER_BYTES,
-                timeout_graceful_shutdown=1,
-            )
-        )
-        self._task = asyncio.create_task(self._server.serve([self._socket]))
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        self._server.should_exit = True
-        await asyncio.wait({self._task}, timeout=3)
-
-
-def _listening(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    listening = socket.socket()
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, int(port)))
-    except (OSError, ValueError):
-        listening.close()
-        raise Unavailable(
-            f"the broker cannot listen on {address}: the port is taken or not allowed; "
-            "stop what uses it, or change `http` in party.toml",
-            code="port-taken",
-        ) from None
-    listening.listen(64)
-    return listening

@@ -98,6 +98,10 @@ class Standing:
             if error is not None:
                 end(error)
 
+    def signers(self) -> set[str]:
+        """Regions whose revocation signer is there."""
+        return {each.region for each in self._streams if isinstance(each, AttachedSigner)}
+
     def close(self) -> None:
         """The broker stops: every stream ends."""
         for stream in list(self._streams):

@@ -37,6 +37,7 @@ MAKING = "half-made"  # stands in a directory until the whole space is made
 BROKER_ADDRESS_VARIABLE = "GBA_BROKER_ADDRESS"
 LISTEN_VARIABLE = "GBA_LISTEN"
 HTTP_VARIABLE = "GBA_HTTP"
+METRICS_VARIABLE = "GBA_METRICS"
 
 
 _KEYS = ("keys/signing.key", "keys/tls.key", "certs/signing.pem", "certs/tls.pem", "trust")
@@ -64,6 +65,8 @@ class PartyConfig(BaseModel):
     log_origin: str = ""
     listen: str = ""
     http: str = ""  # host:port of the public logs; of the broker alone
+    metrics: str = ""  # host:port on loopback, or "off"; empty: a free port, see run/
+    traces: str = ""  # an OpenTelemetry collector's address; empty: none but the environment's
     threads: int = 2
     memory_limit: str = "1GB"
     query_seconds: float = 30.0
@@ -156,6 +159,11 @@ class PartyHome:
     def http_address(self) -> str:
         """host:port that the public logs are served at; of the broker alone, and may be empty."""
         return os.environ.get(HTTP_VARIABLE) or self.config.http
+
+    @property
+    def metrics_address(self) -> str:
+        """host:port of health and metrics, as it was set; see `observing.endpoint`."""
+        return os.environ.get(METRICS_VARIABLE) or self.config.metrics
 
     @cached_property
     def identity(self) -> SigningIdentity:

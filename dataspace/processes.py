@@ -20,12 +20,15 @@ def now_ms() -> int:
 
 
 def configure_logs() -> None:
-    """JSON lines on standard error. No event may hold row values or identities."""
+    """JSON lines on standard error, or plain ones on a terminal. No event may hold row values
+    or identities. What a task or thread is about (`request`) stands in each of its lines."""
+    terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),

@@ -16,7 +16,9 @@ from dataspace.identity.dsse import parse_envelope
 from dataspace.local_socket import ask_locally
 from dataspace.processes import configure_logs, die, now_ms
 from dataspace.query.product_file import parse_product
+from node.catalogue import open_catalogue
 from node.service import Node, publish_offline
+from node.warehouse.engine import Limits
 from node.warehouse.generations import Generations
 from node.warehouse.loader import build
 
@@ -28,20 +30,22 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb")
     load = verbs.add_parser("load", help="load one or more products, all or nothing")
     load.add_argument("jobs", type=Path, help="JSON: [{product, offer, files: [...]}, …]")
+    verbs.add_parser("check", help="open the warehouse as the node does, and say what is there")
     arguments = parser.parse_args()
     configure_logs()
     home = PartyHome(arguments.home)
     run_folder = None
     try:
-        if arguments.verb == "load":
-            print(json.dumps(_load(home, arguments.jobs)))
+        if arguments.verb is not None:
+            done = _load(home, arguments.jobs) if arguments.verb == "load" else _check(home)
+            print(json.dumps(done))
             return
         _ = home.config
         run_folder = home.folder("run")
         home.check_whole()
         asyncio.run(_serve(home))
     except DataspaceError as error:
-        if arguments.verb == "load":
+        if arguments.verb is not None:
             print(json.dumps({"error": error.kind, "code": error.code, "message": error.message}))
             sys.exit(exit_code(error))
         die(run_folder, error, exit_code(error))
@@ -68,6 +72,17 @@ def _load(home: PartyHome, jobs: Path) -> dict[str, object]:
         if reply is None:
             publish_offline(generations, draft)
     return {"loaded": loaded, "running": reply is not None}
+
+
+def _check(home: PartyHome) -> dict[str, object]:
+    """Open what the node would open, to read only, beside a node that runs."""
+    limits = Limits(1, "256MB", 10.0, 1)
+    generation = Generations(home.path / "warehouse").current()
+    trust = home.trust(now_ms())
+    catalogue = open_catalogue(generation, home.uri.region, trust, now_ms(), limits)
+    if catalogue.engine is not None:
+        catalogue.engine.close()
+    return {"generation": catalogue.generation, "products": len(catalogue.products)}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from dataspace.evidence.answers import status_of
 from dataspace.home import PartyConfig, PartyHome
 from dataspace.identity.envelopes import check_signer
 from dataspace.in_force import InForce, lost_standing
+from dataspace.observing.calls import Calls, uncounted
+from dataspace.observing.clock import ClockWatch
 from dataspace.v1 import broker_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from node.dialling import HANDSHAKE_SECONDS, Dialler, Stream
@@ -71,6 +73,8 @@ class Attachment:
     handlers: Mapping[str, Callable[[Envelope], query_pb2.NodeAnswer]] = field(default_factory=dict)
     take: Callable[[broker_pb2.Welcome], None] = lambda _welcome: None  # see `Dialler`
     rounds: Rounds | None = None  # where the node takes part in rounds of linkage
+    calls: Calls = field(default_factory=uncounted)
+    clock: ClockWatch = field(default_factory=ClockWatch)
     attached: asyncio.Event = field(default_factory=asyncio.Event)
     _outbox: Outbox | None = None
     _offers_replies: asyncio.Queue[broker_pb2.OffersReply] = field(default_factory=asyncio.Queue)
@@ -82,7 +86,7 @@ class Attachment:
         gatekeeper = self.gatekeeper
         dialler = Dialler(
             self.home, gatekeeper.identity, self.in_force, self.on_change,
-            take=self.take, address=self.address,
+            take=self.take, address=self.address, clock=self.clock,
         )  # fmt: skip
         await dialler.run(
             self._use, lambda: [each.offer for each in gatekeeper.catalogue.products.values()]
@@ -191,8 +195,11 @@ class Attachment:
         self, call: int, ask: broker_pb2.Ask, outbox: Outbox, cancellation: Cancellation
     ) -> None:
         loop = asyncio.get_running_loop()
+        handler = self.handlers.get(ask.request.payload_type)
+        counted = self.calls.begin("query" if handler is None else "desk", ask.request.payload)
 
         def report(stage: str, fraction: float) -> None:
+            counted.stage(stage)
             progress = query_pb2.Progress(
                 region=self.gatekeeper.region, stage=stage, fraction=fraction
             )
@@ -203,9 +210,9 @@ class Attachment:
             # Those that were cancelled count until they have ended.
             if len(self.bench.tasks) > self.bench.most:
                 raise Unavailable("this node is busy; retry after 2 s", code="busy")
-            handler = self.handlers.get(ask.request.payload_type)
             if handler is not None:
                 answer = await loop.run_in_executor(self.bench.workers, handler, ask.request)
+                counted.outcome = "answered"
             else:
                 answer = await loop.run_in_executor(
                     self.bench.workers, self.gatekeeper.answer, ask.request, report, cancellation
@@ -221,6 +228,7 @@ class Attachment:
             failure = Unavailable("the node failed inside", code="internal")
             outbox.fail(call, status_of(failure))
         finally:
+            counted.end()
             self._requests.pop(cancellation, None)
             # A call of another stream may bear this number by now.
             if self._calls.get(call) is cancellation:

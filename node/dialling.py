@@ -24,6 +24,7 @@ from dataspace.home import PartyHome
 from dataspace.identity.envelopes import SigningIdentity, open_envelope, seal
 from dataspace.identity.freshness import make_freshness
 from dataspace.in_force import InForce, lost_standing
+from dataspace.observing.clock import ClockWatch, sampling
 from dataspace.v1 import broker_pb2, broker_pb2_grpc
 from dataspace.v1.envelope_pb2 import Envelope
 
@@ -54,6 +55,7 @@ class Dialler:
     # What a party takes in of the welcome before it counts as attached and answers anything.
     take: Callable[[broker_pb2.Welcome], None] = lambda _welcome: None
     address: str = ""
+    clock: ClockWatch | None = None  # held against the broker's while attached
 
     async def run(self, use: Use, offers: Callable[[], Sequence[Envelope]] = tuple) -> None:
         """Attach, `use` the stream until it ends, and attach again, until cancelled."""
@@ -100,7 +102,8 @@ class Dialler:
             await asyncio.to_thread(self.take, welcome)
             was_attached.set()
             self.on_change(True, "")
-            await self._while_it_stands(use, stream, welcome)
+            async with sampling(self.clock, channel):
+                await self._while_it_stands(use, stream, welcome)
 
     async def _while_it_stands(self, use: Use, stream: Stream, welcome: broker_pb2.Welcome) -> None:
         """Use the stream until it ends, or until the broker has lost its standing."""

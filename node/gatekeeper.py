@@ -129,6 +129,12 @@ class Gatekeeper:
         Raises `Unavailable` only where the log cannot record: the caller then gets nothing.
         """
         facts = Facts(hashlib.sha256(envelope.payload).digest())
+        with structlog.contextvars.bound_contextvars(request=facts.request_sha256.hex()[:16]):
+            return self._answer(envelope, facts, report, cancellation)
+
+    def _answer(
+        self, envelope: Envelope, facts: Facts, report: Report, cancellation: Cancellation
+    ) -> query_pb2.NodeAnswer:
         # A load may swap the catalogue meanwhile: one request sees one catalogue.
         catalogue = self.catalogue
         try:
@@ -288,10 +294,4 @@ class Gatekeeper:
             "body_sha256": digest,
         }
         receipt = self.recorder.record(kind, now_ms(), fields, facts.body or None)  # type: ignore[arg-type]  # facts hold codes and digests alone
-        _LOG.info(
-            kind,
-            request=facts.request_sha256.hex()[:16],
-            outcome=fields.get("outcome"),
-            code=fields.get("code", ""),
-        )
         return query_pb2.NodeAnswer(body=body, receipt=receipt)

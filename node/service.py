@@ -46,6 +46,7 @@ from node.ledger import Ledger
 from node.linking.gate import OverlapGate
 from node.linking.rounds import Rounds
 from node.links import Links
+from node.observing import Observed
 from node.patients import Patients
 from node.record_volumes import RecordVolumes
 from node.records import RecordGate
@@ -72,6 +73,7 @@ class Node:
     governance: Governance
     existence: ExistenceRoom
     pool: BlindingPool
+    observed: Observed
 
     @classmethod
     def open(cls, home: PartyHome) -> Node:
@@ -90,13 +92,15 @@ class Node:
         log = LogStore.open(home.path / "log", config.log_origin, key)
         generations = Generations(home.path / "warehouse")
         region = home.uri.region
+        observed = Observed(home)
+        bodies = BodyStore(home.folder("bodies"))
         gatekeeper = Gatekeeper(
             region=region,
             identity=home.identity,
             trust=in_force.trust,
             policies=open_policies(home),
             ledger=Ledger.in_file(home.path / "ledger.db"),
-            recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
+            recorder=Recorder(config.log_origin, log, bodies, observed.counts.recorded),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
         )
@@ -143,6 +147,7 @@ class Node:
             governance,
             existence,
             BlindingPool(config.threads),
+            observed,
         )
 
     async def run(self) -> None:
@@ -160,6 +165,7 @@ class Node:
         cosigner = Cosigner(log, quorum, attachments.ask_witness, _on_refusal, keep)
         grace = self.home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
+        page = self.observed.open_page(self, attachments, cosigner)
 
         loop = asyncio.get_running_loop()
 
@@ -187,6 +193,7 @@ class Node:
             loop.add_signal_handler(number, stop.set)
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await page.stop()
         local.close()
         admin.forget(run_folder)
         task.cancel()
@@ -204,6 +211,7 @@ class Node:
         self.room.close()
         self.gatekeeper.recorder.log.close()
         self.gatekeeper.ledger.close()
+        self.observed.calls.close()
 
     def _attachments(self, run_folder: Path) -> Attachments:
         """One attachment for each broker; they share threads, places and limits."""
@@ -231,7 +239,9 @@ class Node:
                     links.of(address),
                     handlers,
                     governance.take,
-                    Rounds(gatekeeper.region, gate, self.pool, rounds),
+                    Rounds(gatekeeper.region, gate, self.pool, rounds, self.observed.calls),
+                    self.observed.calls,
+                    self.observed.clock,
                 )
                 for address in home.broker_addresses
             ]

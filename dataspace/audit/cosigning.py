@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dataspace.audit.checkpoints import Checkpoint, parse_checkpoint
 from dataspace.audit.cosignatures import add_cosignatures
 from dataspace.audit.entries import Entry
 from dataspace.audit.notes import parse_note
-from dataspace.audit.quorum import Quorum
+from dataspace.audit.quorum import CosignedCheckpoint, Quorum
 from dataspace.audit.store import LogStore
 from dataspace.audit.waking import changes_of
 from dataspace.audit.witness import AddCheckpoint
@@ -43,9 +44,16 @@ class Cosigner:
     ask: Ask
     on_refusal: Refusal = lambda _, __: None
     on_cosigned: Callable[[str, int], None] = lambda _, __: None  # a note, and when (ms)
+    # When each witness last cosigned, in seconds since 1970 by its own word; 0 before it has.
+    cosigned_at: dict[str, int] = field(default_factory=dict)
     _seen: dict[str, int] = field(default_factory=dict)  # sizes, by witness
     _ahead: int = 0  # the largest size that a witness has seen beyond this log's
     _uncosigned: tuple[int, int] = (-1, 0)  # an index, and when its entry was made
+
+    def __post_init__(self) -> None:
+        self.cosigned_at = dict.fromkeys(self.quorum.names(), 0)
+        with suppress(DataspaceError):  # none is kept yet, or by witnesses who count no more
+            self._note(self.quorum.check(self.log.cosigned_text))
 
     @property
     def origin(self) -> str:
@@ -171,8 +179,14 @@ class Cosigner:
         except DataspaceError:
             return False
         self.log.attach_cosignatures(cosigned)
+        self._note(found)
         self.on_cosigned(cosigned, found.at_s * 1000)
         return True
+
+    def _note(self, found: CosignedCheckpoint) -> None:
+        for each in (one for several in found.by_region.values() for one in several):
+            known = self.cosigned_at.get(each.key.name, 0)
+            self.cosigned_at[each.key.name] = max(known, each.at_s)
 
 
 def _size(body: bytes) -> int | None:

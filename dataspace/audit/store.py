@@ -177,6 +177,10 @@ class LogStore:
                 self._turn.notify_all()
         return waiting.appended
 
+    def check_writable(self) -> None:
+        """Raise `Unavailable` (`log-stopped`) where the log takes no more entries."""
+        self._check_running()
+
     def publish(self) -> None:
         """Wait until everything acknowledged so far is in the public files.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
@@ -106,6 +106,7 @@ class Verdict:
     body: bytes = b""
     origin: str = ""
     alarm: Alarm | None = None
+    size: int = field(default=0, compare=False)  # that was cosigned
 
 
 class Witness:
@@ -162,7 +163,7 @@ class Witness:
         if not self._store.advance(origin, seen, new):
             return Verdict(409, _size_body(self._store.seen(origin)), origin)
         lines = [cosign(checkpoint, self._name, key, now_s).line for key in self._keys]
-        return Verdict(200, "".join(lines).encode(), origin)
+        return Verdict(200, "".join(lines).encode(), origin, size=checkpoint.size)
 
     def _broken(self, origin: str, new: Seen, seen: Seen | None) -> Alarm | None:
         """What a signed checkpoint gives away beside what was cosigned."""

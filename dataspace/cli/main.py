@@ -30,6 +30,7 @@ from dataspace.cli import (
     trust,
 )
 from dataspace.cli.demo import demo
+from dataspace.cli.doctor import doctor
 
 app = typer.Typer(
     name="gba",
@@ -68,6 +69,7 @@ crosscheck.app.command("overlap", help="How cohorts of regions overlap: `gba que
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)
+app.command("doctor")(doctor)
 
 
 def _version(wanted: bool) -> None:

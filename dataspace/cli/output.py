@@ -96,7 +96,9 @@ def _print_table(release: Release) -> None:
         if node.status != "released":
             out.print(f"{node.region}: {node.status}, {node.reason}", style="yellow")
     state = "provisional (not cosigned)" if release.provisional else "cosigned"
-    out.print(f"release {release.id[:16]}…, verified, {state}", style="dim")
+    out.print(
+        f"release {release.id[:16]}…, verified, {state}; request {release.request_id}", style="dim"
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -26,12 +26,20 @@ T = TypeVar("T")
 
 
 class Brokers:
-    """One session's. `trust` gives the trust list at hand; `only` names the one broker to ask."""
+    """One session's. `trust` gives the trust list at hand; `only` names the one broker to ask;
+    `wrap` is put around every channel."""
 
-    def __init__(self, home: PartyHome, trust: Callable[[], TrustList], only: str = "") -> None:
+    def __init__(
+        self,
+        home: PartyHome,
+        trust: Callable[[], TrustList],
+        only: str = "",
+        wrap: Callable[[grpc.Channel], grpc.Channel] = lambda channel: channel,
+    ) -> None:
         self._home = home
         self._trust = trust
         self._only = only
+        self._wrap = wrap
         self._channel: grpc.Channel | None = None
         self._at = 0
 
@@ -63,7 +71,8 @@ class Brokers:
                     raise
                 self._at += 1
                 continue
-            return grpc.secure_channel(parts.address, parts.credentials, options=parts.options)
+            channel = grpc.secure_channel(parts.address, parts.credentials, options=parts.options)
+            return self._wrap(channel)
         raise AssertionError("there is always a broker to try")
 
     def failed(self, error: Any) -> DataspaceError:

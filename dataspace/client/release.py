@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,12 @@ class Release:
         if self.prove is None:
             raise Unavailable("this release has no session to ask", code="evidence-session")
         return self.prove()
+
+    @property
+    def request_id(self) -> str:
+        """What the request is called in the lines of broker and nodes: 16 hex digits."""
+        payload = Envelope.FromString(self.request).payload
+        return hashlib.sha256(payload).hexdigest()[:16]
 
     @property
     def hidden_cells(self) -> int | None:

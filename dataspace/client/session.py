@@ -36,6 +36,7 @@ from dataspace.client.records import PatientRecord, RecordAsking
 from dataspace.client.release import Release, release_of
 from dataspace.client.repeating import may_be_repeated, reached_nobody
 from dataspace.client.sealing_keys import KnownKeys
+from dataspace.client.traced import traced
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
 from dataspace.evidence.cosigned import check_cosigned, receipts_of
@@ -50,6 +51,7 @@ from dataspace.identity.freshness import MAX_LIFE_MS, make_freshness
 from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import TrustList
 from dataspace.linkage.documents import Document
+from dataspace.observing.tracing import open_tracer
 from dataspace.query.bind import bind_query
 from dataspace.query.parse import parse_query
 from dataspace.query.tree import Query
@@ -76,8 +78,11 @@ class Session:
 
     def __init__(self, home: PartyHome, broker: str = "") -> None:
         self._home = home
+        self._tracer = open_tracer("gba-client", home.uri.region, home.config.traces)
         self._believed = Believed(home, self._stub)
-        self._brokers = Brokers(home, self._believed.at_hand, broker)
+        self._brokers = Brokers(
+            home, self._believed.at_hand, broker, lambda channel: traced(channel, self._tracer)
+        )
         self._at_one: dict[str, Session] = {}
         self._catalogue: Catalogue | None = None
         self.sealing_keys = KnownKeys(self.audit, now_ms)
@@ -328,6 +333,7 @@ class Session:
         for each in self._at_one.values():
             each.close()
         self._brokers.close()
+        self._tracer.close()
 
     def __enter__(self) -> Self:
         return self

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.entries import SALT_BYTES, Entry, FieldValue
 from dataspace.audit.store import LogStore
 from dataspace.v1 import query_pb2
+
+# Hears of every entry once it is durable: kind, fields, index. It must neither raise nor wait.
+Heard: TypeAlias = Callable[[str, Mapping[str, FieldValue], int], None]
+
+
+def unheard(_kind: str, _fields: Mapping[str, FieldValue], _index: int) -> None:
+    """Nobody hears of it."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,7 @@ class Recorder:
     origin: str
     log: LogStore
     bodies: BodyStore
+    heard: Heard = unheard
 
     def record(
         self,
@@ -39,6 +48,7 @@ class Recorder:
             recorded["context"] = self.bodies.put(text, secrets.token_bytes(SALT_BYTES))
         entry = Entry(kind, at_ms, recorded)
         appended = self.log.append(entry)
+        self.heard(kind, recorded, appended.index)
         return query_pb2.Receipt(
             origin=self.origin,
             index=appended.index,

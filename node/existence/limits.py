@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     insert,
     select,
     update,
@@ -97,6 +98,23 @@ class ExistenceLimits:
         """A record was asked for: one check of the member fewer is unresolved. What is left."""
         with self._ledger.writing() as connection:
             return _unresolved(connection, member_of(actor), -1)
+
+    def used(self, at_ms: int) -> dict[str, float]:
+        """How much of today's limits the busiest has used, from 0 to 1, by whose limit it is."""
+        day = (at_ms + _AREA_MS) // _DAY_MS
+        most = {
+            "actor": self._limits.actor, "member": self._limits.member, "space": self._limits.space
+        }  # fmt: skip
+        busiest = (
+            select(_DAILY.c.whose, func.max(_DAILY.c.checks))
+            .where(_DAILY.c.day == day)
+            .group_by(_DAILY.c.whose)
+        )
+        with self._ledger.reading() as connection:
+            checks = {str(whose): int(count) for whose, count in connection.execute(busiest)}
+        return {
+            whose: checks.get(whose, 0) / limit if limit else 1.0 for whose, limit in most.items()
+        }
 
     def settle(self, member: str) -> int:
         """Somebody looked into a member's unresolved checks: count from nothing. How many were."""

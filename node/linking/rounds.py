@@ -14,6 +14,7 @@ import structlog
 
 from dataspace.errors import DataspaceError, Unavailable
 from dataspace.evidence.answers import status_of
+from dataspace.observing.calls import Call, Calls, uncounted
 from dataspace.v1 import broker_pb2, linkage_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from node.blinding import BlindingPool
@@ -62,6 +63,7 @@ class Rounds:
     gate: Gate
     pool: BlindingPool
     ending: set[asyncio.Task[None]] = field(default_factory=set)
+    calls: Calls = field(default_factory=uncounted)
     _rounds: dict[int, _Round] = field(default_factory=dict)
 
     def start(self, call: int, invitation: linkage_pb2.RoundInvitation, outbox: Outbox) -> None:
@@ -108,7 +110,8 @@ class Rounds:
         *,
         busy: bool,
     ) -> None:
-        report = _reporter(call, self.region, outbox)
+        counted = self.calls.begin("round", invitation.request.payload)
+        report = _reporter(call, self.region, outbox, counted)
         invited = self.gate(invitation, report, own.cancellation)
         try:
             try:
@@ -136,6 +139,7 @@ class Rounds:
             _LOG.error("round.internal", kind=type(error).__name__)
             outbox.fail(call, status_of(Unavailable("the node failed inside", code="internal")))
         finally:
+            counted.end()
             if self._rounds.get(call) is own:
                 del self._rounds[call]
 
@@ -153,12 +157,13 @@ class Rounds:
         return await own.session.run()
 
 
-def _reporter(call: int, region: str, outbox: Outbox) -> Report:
+def _reporter(call: int, region: str, outbox: Outbox, counted: Call) -> Report:
     """Tells of progress from any thread, in steps."""
     loop = asyncio.get_running_loop()
     told: dict[str, float] = {}
 
     def report(stage: str, fraction: float) -> None:
+        counted.stage(stage)
         if stage in told and fraction < told[stage] + _STEP and fraction < 1:
             return
         told[stage] = fraction

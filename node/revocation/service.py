@@ -22,12 +22,14 @@ from dataspace.identity.register import REGISTER, Register
 from dataspace.identity.revocation import seal_revocation_list
 from dataspace.identity.revoked import PERIOD_MS, RevocationList, Revoked
 from dataspace.in_force import InForce
+from dataspace.observing.readings import single
 from dataspace.processes import now_ms, write_state
 from dataspace.v1 import broker_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from dataspace.v1.revocation_pb2 import RevocationLists
 from node.dialling import Dialler, Stream
 from node.links import Links, keep_all
+from node.outpost import Outpost
 
 _LOG = structlog.get_logger("revocation")
 
@@ -69,6 +71,10 @@ class SignerService:
 
         addresses = self.home.broker_addresses
         links = Links(run_folder, addresses)
+        observed = Outpost.open(
+            self.home, self.in_force.trust,
+            (single("gba_revoked_certificates", "In the list signed last.", self._revoked),),
+        )  # fmt: skip
 
         async def keep(address: str) -> None:
             def on_change(attached: bool, reason: str) -> None:
@@ -82,8 +88,9 @@ class SignerService:
                     links.tell(address, True, "")
 
             dialler = Dialler(
-                self.home, self.home.identity, self.in_force, on_change, address=address
-            )
+                self.home, self.home.identity, self.in_force, observed.hears(on_change),
+                address=address, clock=observed.clock,
+            )  # fmt: skip
             await dialler.run(partial(self._use, handed))
 
         stop = asyncio.Event()
@@ -99,6 +106,7 @@ class SignerService:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
+        await observed.stop()
         self.register.close()
         write_state(run_folder, stage="stopped")
 
@@ -120,6 +128,9 @@ class SignerService:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
         _LOG.info("list.signed", number=number, revoked=len(revoked))
+
+    def _revoked(self) -> float | None:
+        return None if self._signed is None else len(self._signed)
 
     def _known(self) -> RevocationList | None:
         """The highest list of this region that anybody has shown."""

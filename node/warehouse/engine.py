@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
+import structlog
 
 from dataspace.disclosure.cells import RawAggregate, RawCell, RawFigures
 from dataspace.disclosure.labels import RawLabel
@@ -28,6 +29,8 @@ from dataspace.query.partials import identity_of
 from dataspace.query.product import ColumnType
 from dataspace.query.render import Rendered
 from dataspace.query.tree import Line, Query
+
+_LOG = structlog.get_logger("node.engine")
 
 _INTERRUPT_AGAIN = 0.05
 _EXACTLY = Context(prec=60)
@@ -120,6 +123,11 @@ class Engine:
                 self._cursors.get_nowait().close()
         self._connection.close()
 
+    @property
+    def running(self) -> int:
+        """How many queries run now."""
+        return 0 if self._closed else self._limits.queries - self._cursors.qsize()
+
     def run(
         self,
         query: Query,
@@ -202,6 +210,7 @@ class Engine:
         finally:
             watch.finish()
             self._give_back(cursor)
+            _LOG.info("engine.ran", ms=watch.milliseconds())
 
     def batches(self, sql: str, rows: int) -> Iterator[list[tuple[Any, ...]]]:
         """All rows of a statement of the node's own, so many at a time; no caller's comes here.
@@ -258,6 +267,10 @@ class _Watch:
     def remaining(self) -> float:
         """Seconds until it is late; never negative."""
         return max(0.0, self._deadline - time.monotonic())
+
+    def milliseconds(self) -> int:
+        """Since the query asked for its turn."""
+        return int((time.monotonic() - self._deadline + self._seconds) * 1000)
 
     def is_over(self) -> bool:
         """Whether it is cancelled or late."""

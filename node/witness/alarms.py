@@ -17,6 +17,7 @@ import structlog
 from dataspace.audit.durable import make_directory, sync_directory, write_synced
 from dataspace.errors import DataspaceError
 from dataspace.local_socket import ask_locally
+from dataspace.observing.readings import Reading, single
 
 _LOG = structlog.get_logger("witness.alarms")
 _MOST = 1_000  # kept of one rule; more of the same tells nothing new
@@ -45,6 +46,13 @@ class Alarms:
         draft.rename(target)
         sync_directory(self._directory)
         _LOG.warning("alarm.kept", rule=alarm["rule"], origin=alarm["origin"])
+
+    def reading(self) -> Reading:
+        """How many are kept, for the witness's page."""
+        return single(
+            "gba_witness_alarms_kept", "Alarms of this witness about others' logs.",
+            lambda: sum(1 for _ in self._directory.glob("*.json")),
+        )  # fmt: skip
 
     def tell(self) -> None:
         """Have the region's node record what it has not recorded yet."""

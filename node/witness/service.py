@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,10 +27,12 @@ from dataspace.home import PartyHome
 from dataspace.identity.keystore import WITNESS_KEYS, load_private_key
 from dataspace.identity.trustlist import TrustList
 from dataspace.in_force import InForce
+from dataspace.observing.counts import Counts
 from dataspace.processes import write_state
 from dataspace.v1 import broker_pb2
 from node.dialling import Dialler, Stream
 from node.links import Links, keep_all
+from node.outpost import Outpost
 from node.witness.alarms import Alarms
 
 _LOG = structlog.get_logger("witness")
@@ -48,6 +50,7 @@ class WitnessService:
     in_force: InForce
     witness: Witness
     alarms: Alarms
+    counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def open(cls, home: PartyHome) -> WitnessService:
@@ -83,11 +86,13 @@ class WitnessService:
 
         addresses = self.home.broker_addresses
         links = Links(run_folder, addresses)
+        observed = Outpost.open(self.home, self.in_force.trust, (self.alarms.reading(),))
+        self.counts = observed.counts
 
         async def keep(address: str) -> None:
             dialler = Dialler(
-                self.home, self.home.identity, self.in_force, links.of(address),
-                witness=self.name, address=address,
+                self.home, self.home.identity, self.in_force, observed.hears(links.of(address)),
+                witness=self.name, address=address, clock=observed.clock,
             )  # fmt: skip
             await dialler.run(self._use)
 
@@ -104,6 +109,7 @@ class WitnessService:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
+        await observed.stop()
         write_state(run_folder, stage="stopped")
 
     async def _use(self, stream: Stream, _: broker_pb2.Welcome) -> None:
@@ -125,8 +131,12 @@ class WitnessService:
                 self.alarms.keep(vars(verdict.alarm))
         except DataspaceError as error:
             _LOG.error("witness.failed", code=error.code)
+            self.counts.witnessed(_INTERNAL)
             return _INTERNAL, b""
-        _LOG.info("witness.answered", status=verdict.status, origin=verdict.origin)
+        # By origin and size, as owners' lines bear origin and entry: no witness sees a request.
+        size = verdict.size
+        _LOG.info("witness.answered", status=verdict.status, origin=verdict.origin, size=size)
+        self.counts.witnessed(verdict.status)
         return verdict.status, verdict.body
 
     async def _tell(self) -> None:

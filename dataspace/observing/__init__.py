@@ -1,0 +1,1 @@
+"""How a process is seen: health, readiness, metrics, traces. Decides nothing, releases nothing."""
