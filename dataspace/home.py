@@ -63,6 +63,7 @@ class PartyConfig(BaseModel):
     log_origin: str = ""
     listen: str = ""
     http: str = ""  # host:port of the public logs; of the broker alone
+    ledger: str = ""  # URL of a PostgreSQL that replicas share, without password; else a file
     threads: int = 2
     memory_limit: str = "1GB"
     query_seconds: float = 30.0

@@ -29,6 +29,7 @@ from dataspace.in_force import InForce
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
+from dataspace.storage import check_storage
 from dataspace.v1 import audit_pb2
 from node import admin
 from node.attachment import Attachment
@@ -72,6 +73,7 @@ class Node:
         """Open everything. Raises what is wrong, naming it."""
         if home.config.kind != "node":
             raise Malformed(f"{home.path} is not a node's home", code="home-kind")
+        check_storage(home.path)
         in_force = InForce(home)
         trust = in_force.trust()
         config = home.config
@@ -89,7 +91,7 @@ class Node:
             identity=home.identity,
             trust=in_force.trust,
             policies=open_policies(home),
-            ledger=Ledger.in_file(home.path / "ledger.db"),
+            ledger=Ledger.of_home(home.path, config.ledger, f"{config.space}/{region}"),
             recorder=Recorder(config.log_origin, log, BodyStore(home.folder("bodies"))),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
