@@ -40,6 +40,7 @@ from dataspace.v1 import (
     revocation_pb2,
 )
 from dataspace.v1.envelope_pb2 import Envelope
+from dataspace.wire import check_spoken, stating
 
 _LOG = structlog.get_logger("broker")
 
@@ -89,8 +90,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         return self.federation.offers
 
     def peer(self, context: Any) -> VerifiedSigner:
-        """Who is at the other end of the channel: chain, standing, region and role, verified
-        again."""
+        """Who is at the other end of the channel: chain, standing and role, verified again."""
         at = datetime.fromtimestamp(now_ms() / 1000, UTC)
         peer = self._presented(context, at)
         self.federation.trust.check_standing(peer, at)
@@ -186,8 +186,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         return seal(reply, self.federation.identity)
 
     def _content_digest(self, peer: VerifiedSigner, moment: int) -> bytes:
-        """What a catalogue's content hangs on: who asks, rules, offers, and the minute, since
-        rules may look at the time."""
+        """What a catalogue hangs on: who asks, rules, offers, and the minute, for the rules."""
         parts = (
             str(peer.uri).encode(),
             self.federation.policies.current().sha256.encode(),
@@ -243,7 +242,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         try:
             await self.standing.await_lists(self._needed(context))
             peer = self.peer(context)
-            yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
+            yield broker_pb2.BrokerFrame(challenge=stating(challenge))
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 first = await anext(aiter(request_iterator))
             attached, welcome = self._admit(first, peer, challenge)
@@ -286,6 +285,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         opened = open_envelope(first.hello, broker_pb2.Hello, trust, at)
         hello, uri = opened.message, opened.signer.uri
         check_freshness(hello.freshness, now_ms=moment, audience="broker")
+        check_spoken(hello.wire)
         if hello.challenge != challenge:
             raise Refused(
                 "this hello was made for another stream",

@@ -106,7 +106,7 @@ class PartyHome:
         """Raise `Unavailable` where the making of this home was begun and not ended."""
         if (self.path / MAKING).exists():
             raise Unavailable(
-                f"{self.path} is half made; remove the space's directory and make it anew",
+                f"{self.path} is half made; remove it, and make or restore it anew",
                 code="home-half-made",
             )
         for name in _PARTS[self.config.kind]:

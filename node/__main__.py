@@ -16,6 +16,7 @@ from dataspace.identity.dsse import parse_envelope
 from dataspace.local_socket import ask_locally
 from dataspace.processes import configure_logs, die, now_ms
 from dataspace.query.product_file import parse_product
+from node.restored import confirm, is_unconfirmed
 from node.service import Node, publish_offline
 from node.warehouse.generations import Generations
 from node.warehouse.loader import build
@@ -48,6 +49,8 @@ def main() -> None:
 
 
 async def _serve(home: PartyHome) -> None:
+    if is_unconfirmed(home):
+        await confirm(home)
     await Node.open(home).run()
 
 

@@ -33,6 +33,7 @@ from dataspace.storage import check_storage
 from dataspace.v1 import audit_pb2
 from node import admin
 from node.attachment import Attachment
+from node.backing_up import begin_backup
 from node.blinding import BlindingPool
 from node.catalogue import open_catalogue
 from node.existence.opening import ExistenceRoom
@@ -230,6 +231,8 @@ class Node:
                 return await asyncio.to_thread(self._look, str(request.get("request")))
             case "answer":
                 return await asyncio.to_thread(self._answer, str(request.get("envelope")))
+            case "backup":
+                return await asyncio.to_thread(begin_backup, self.gatekeeper.recorder, request)
             case "erase":
                 return await asyncio.to_thread(self._erase, request)
             case "settle":

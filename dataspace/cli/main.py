@@ -19,6 +19,7 @@ from dataspace.cli import (
     evidence,
     governing,
     identity,
+    keeping,
     log_files,
     node,
     policies,
@@ -62,6 +63,8 @@ app.add_typer(consents.app, name="consent")
 audit.app.command("reviews")(reviews.reviews)
 audit.app.command("review")(reviews.review)
 app.add_typer(crosscheck.app, name="crosscheck")
+app.add_typer(keeping.app, name="backup")
+app.command("restore")(keeping.restore)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)
