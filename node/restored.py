@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import grpc
@@ -26,7 +27,7 @@ from dataspace.audit.checkpoints import sign_checkpoint
 from dataspace.audit.cosignatures import add_cosignatures
 from dataspace.audit.durable import sync_directory
 from dataspace.audit.entries import Entry
-from dataspace.audit.lost import KIND, declaration, declared
+from dataspace.audit.lost import KIND, declaration
 from dataspace.audit.merkle import prove_consistency
 from dataspace.audit.notes import verifier_key
 from dataspace.audit.quorum import Quorum
@@ -53,6 +54,8 @@ _ANSWER_SECONDS = 10.0
 _AGAIN_SECONDS = 1.0
 _SKEW_SECONDS = 5  # between this clock and a witness's
 _OK, _CONFLICT = 200, 409
+
+_Ask = Callable[[str, AddCheckpoint], Awaitable[broker_pb2.WitnessReply]]
 
 
 def is_unconfirmed(home: PartyHome) -> bool:
@@ -101,9 +104,7 @@ def _is_declared(log: LogStore, mark: Mark) -> bool:
         entry = Entry.from_bytes(log.read_entry(last))
     except Unavailable:  # lost itself
         return False
-    return (entry.kind == KIND and entry.fields.get("lost_from") == mark.size) or (
-        len(declared(last, entry)) > 0
-    )  # fmt: skip
+    return entry.kind == KIND and entry.fields.get("lost_from") == mark.size
 
 
 @dataclass
@@ -193,7 +194,7 @@ class _Confirmation:
             if not self._outcome.done():
                 self._outcome.set_exception(error)
 
-    async def _round(self, ask: object) -> bool:
+    async def _round(self, ask: _Ask) -> bool:
         """Ask every witness that counts; whether a quorum has cosigned since."""
         begun = now_ms() // 1000
         lines: list[str] = []
@@ -210,8 +211,7 @@ class _Confirmation:
         times = [each.at_s for keys in cosigned.by_region.values() for each in keys]
         return min(times) >= begun - _SKEW_SECONDS
 
-    async def _cosignature(self, name: str, ask: object) -> tuple[str, ...]:
-        assert callable(ask)
+    async def _cosignature(self, name: str, ask: _Ask) -> tuple[str, ...]:
         seen = await self._seen(name, ask)
         if seen is None:
             return ()
@@ -227,9 +227,8 @@ class _Confirmation:
         except (DataspaceError, UnicodeDecodeError):
             return ()
 
-    async def _seen(self, name: str, ask: object) -> int | None:
+    async def _seen(self, name: str, ask: _Ask) -> int | None:
         """How far a witness has seen the log; None where it does not say."""
-        assert callable(ask)
         # A checkpoint that it cosigned is asked about first: one that it never saw, of a log
         # that went on, would look like a log that takes back its word, and raise an alarm.
         text = DirectoryReader(self.home.path / "log").cosigned()
@@ -248,8 +247,8 @@ def _behind(seen: int, size: int, who: str) -> Unavailable:
     return Unavailable(
         f"this node's log has {size} entries, and {who} {seen}: it was restored from an older "
         "backup, and must not grow from there. Fill it up with `gba restore --catch-up --home "
-        "HOME --from URL` (the broker's public copy of this log) and start the node again, or begin "
-        "a log with another origin in a new trust list; see docs/backup.md",
+        "HOME --from URL` (the broker's public copy of this log) and start the node again, or "
+        "begin a log with another origin in a new trust list; see docs/backup.md",
         code="log-behind",
     )
 

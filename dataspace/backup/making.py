@@ -17,7 +17,6 @@ from typing import IO, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dataspace import __version__
 from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
 from dataspace.audit.durable import sync_directory
 from dataspace.audit.entries import Entry
@@ -51,8 +50,8 @@ class Made:
     ledger_elsewhere: bool
 
 
-def make_backup(home: PartyHome, out: Path, key: PublicSealingKey) -> Made:
-    """Write a node's backup to a new file, sealed to a recovery key.
+def make_backup(home: PartyHome, out: Path, key: PublicSealingKey, release: str) -> Made:
+    """Write a node's backup to a new file, sealed to a recovery key. `release` is ours.
 
     Raises `Malformed` for another party's directory, `Refused` (`backup-no-overwrite`) where
     `out` is there, and `Unavailable`; nothing is left then.
@@ -69,9 +68,8 @@ def make_backup(home: PartyHome, out: Path, key: PublicSealingKey) -> Made:
             sealing = SealingWriter(stream, key)
             archive = ArchiveWriter(cast(IO[bytes], sealing))
             checkpoint = _write(home, archive, opened)
-            archive.finish(
-                seal(_manifest(home, archive, checkpoint), home.identity).SerializeToString()
-            )
+            manifest = seal(_manifest(home, archive, checkpoint, release), home.identity)
+            archive.finish(manifest.SerializeToString())
             sealing.finish()
         stream.flush()
         os.fsync(stream.fileno())
@@ -113,11 +111,13 @@ def _write(home: PartyHome, archive: ArchiveWriter, opened: ExitStack) -> Checkp
     return verify_checkpoint(texts[0], verifier_key(home.config.log_origin, _log_key(home)))
 
 
-def _manifest(home: PartyHome, archive: ArchiveWriter, checkpoint: Checkpoint) -> BackupManifest:
+def _manifest(
+    home: PartyHome, archive: ArchiveWriter, checkpoint: Checkpoint, release: str
+) -> BackupManifest:
     return BackupManifest(
         space=home.config.space,
         made_at_ms=now_ms(),
-        release=__version__,
+        release=release,
         origin=checkpoint.origin,
         log_size=checkpoint.size,
         log_root=checkpoint.root,

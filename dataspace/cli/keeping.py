@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dataspace import __version__
 from dataspace.audit.url_reader import UrlReader
 from dataspace.backup.catching_up import catch_up
 from dataspace.backup.making import make_backup
@@ -43,7 +44,7 @@ def backup(
             code="backup-usage",
         )
     node = _node_home(home)
-    made = make_backup(node, file, read_public(recovery_key))
+    made = make_backup(node, file, read_public(recovery_key), __version__)
     if format_ is Format.JSON:
         print_json({**vars(made), "file": str(made.file)})
         return
@@ -115,7 +116,8 @@ def _catch_up(home: PartyHome, source: str, format_: Format) -> None:
     if after > before:
         out.print(
             f"lost with the disk: entries {before:,} to {after - 1:,} and their bodies, what was "
-            "agreed, consented and loaded meanwhile; their hashes are there, and the log will say so",
+            "agreed, consented and loaded meanwhile; their hashes are there, and the log will "
+            "say so",
             style="yellow",
         )
 
