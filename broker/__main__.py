@@ -61,6 +61,7 @@ from dataspace.observing.serving import HttpServer
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import configure_logs, die, write_state
 from dataspace.record_room import RecordRoom
+from dataspace.storage import check_storage
 from dataspace.v1 import broker_pb2_grpc
 from dataspace.v1.agreement_pb2 import AgreementStep
 from dataspace.v1.charter_pb2 import CharterApplication
@@ -80,6 +81,7 @@ def open_federation(home: PartyHome, in_force: InForce, heard: Heard = unheard) 
     """Everything the broker needs, opened. Raises what is wrong, naming it."""
     if home.config.kind != "broker":
         raise Malformed(f"{home.path} is not a broker's home", code="home-kind")
+    check_storage(home.path)
     trust = in_force.trust()
     key = load_private_key(home.path / "keys/log.key")
     if not isinstance(key, Ed25519PrivateKey):

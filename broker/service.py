@@ -42,6 +42,7 @@ from dataspace.v1 import (
     revocation_pb2,
 )
 from dataspace.v1.envelope_pb2 import Envelope
+from dataspace.wire import check_spoken, stating
 
 _LOG = structlog.get_logger("broker")
 
@@ -195,8 +196,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         return seal(reply, self.federation.identity)
 
     def _content_digest(self, peer: VerifiedSigner, moment: int) -> bytes:
-        """What a catalogue's content hangs on: who asks, rules, offers, and the minute, since
-        rules may look at the time."""
+        """What a catalogue hangs on: who asks, rules, offers, and the minute, for the rules."""
         parts = (
             str(peer.uri).encode(),
             self.federation.policies.current().sha256.encode(),
@@ -253,7 +253,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
             with self.callers.shaking_hands(context):
                 await self.standing.await_lists(self._needed(context))
                 peer = self.peer(context)
-                yield broker_pb2.BrokerFrame(challenge=broker_pb2.Challenge(nonce=challenge))
+                yield broker_pb2.BrokerFrame(challenge=stating(challenge))
                 async with asyncio.timeout(HANDSHAKE_SECONDS):
                     first = await anext(aiter(request_iterator))
             attached, welcome = self._admit(first, peer, challenge)
@@ -296,6 +296,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
         opened = open_envelope(first.hello, broker_pb2.Hello, trust, at)
         hello, uri = opened.message, opened.signer.uri
         check_freshness(hello.freshness, now_ms=moment, audience="broker")
+        check_spoken(hello.wire)
         if hello.challenge != challenge:
             raise Refused(
                 "this hello was made for another stream",

@@ -67,6 +67,7 @@ class PartyConfig(BaseModel):
     http: str = ""  # host:port of the public logs; of the broker alone
     metrics: str = ""  # host:port on loopback, or "off"; empty: a free port, see run/
     traces: str = ""  # an OpenTelemetry collector's address; empty: none but the environment's
+    ledger: str = ""  # URL of a PostgreSQL that replicas share, without password; else a file
     threads: int = 2
     memory_limit: str = "1GB"
     query_seconds: float = 30.0
@@ -118,7 +119,7 @@ class PartyHome:
         """Raise `Unavailable` where the making of this home was begun and not ended."""
         if (self.path / MAKING).exists():
             raise Unavailable(
-                f"{self.path} is half made; remove the space's directory and make it anew",
+                f"{self.path} is half made; remove it, and make or restore it anew",
                 code="home-half-made",
             )
         for name in _PARTS[self.config.kind]:

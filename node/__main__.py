@@ -17,6 +17,7 @@ from dataspace.local_socket import ask_locally
 from dataspace.processes import configure_logs, die, now_ms
 from dataspace.query.product_file import parse_product
 from node.catalogue import open_catalogue
+from node.restored import confirm, is_unconfirmed
 from node.service import Node, publish_offline
 from node.warehouse.engine import Limits
 from node.warehouse.generations import Generations
@@ -52,6 +53,8 @@ def main() -> None:
 
 
 async def _serve(home: PartyHome) -> None:
+    if is_unconfirmed(home):
+        await confirm(home)
     await Node.open(home).run()
 
 

@@ -71,19 +71,7 @@ class LedgerShelf:
     def put(self, agreement: Agreement, received_ms: int) -> None:
         """See `Shelf`."""
         try:
-            with self._ledger.writing() as connection:
-                kept = _held(connection, [_AGREEMENTS.c.id == agreement.id])
-                had = check_grows(kept[0].agreement if kept else None, agreement)
-                if not kept:
-                    _insert(connection, agreement)
-                for number in range(had, len(agreement.steps)):
-                    values = {
-                        "agreement": agreement.id,
-                        "number": number,
-                        "received_ms": received_ms,
-                        "envelope": agreement.steps[number].envelope,
-                    }
-                    connection.execute(insert(_STEPS).values(values))
+            self._ledger.write(lambda connection: _put(connection, agreement, received_ms))
         except IntegrityError:  # another replica was quicker
             raise Unavailable(
                 "the agreement has changed meanwhile; try again", code="agreement-race"
@@ -96,18 +84,32 @@ class LedgerShelf:
 
     def count_use(self, agreement_id: str) -> None:
         """See `Shelf`."""
-        with self._ledger.writing() as connection:
-            done = connection.execute(
-                update(_AGREEMENTS)
-                .where(_AGREEMENTS.c.id == agreement_id)
-                .values(used=_AGREEMENTS.c.used + 1)
-            )
-            if done.rowcount != 1:
-                raise Unavailable("the agreement is not kept here", code="agreement-unknown")
+        counted = (
+            update(_AGREEMENTS)
+            .where(_AGREEMENTS.c.id == agreement_id)
+            .values(used=_AGREEMENTS.c.used + 1)
+        )
+        if self._ledger.write(lambda connection: connection.execute(counted).rowcount) != 1:
+            raise Unavailable("the agreement is not kept here", code="agreement-unknown")
 
     def _select(self, *conditions: ColumnElement[bool]) -> list[Held]:
         with self._ledger.reading() as connection:
             return _held(connection, conditions)
+
+
+def _put(connection: Connection, agreement: Agreement, received_ms: int) -> None:
+    kept = _held(connection, [_AGREEMENTS.c.id == agreement.id])
+    had = check_grows(kept[0].agreement if kept else None, agreement)
+    if not kept:
+        _insert(connection, agreement)
+    for number in range(had, len(agreement.steps)):
+        values = {
+            "agreement": agreement.id,
+            "number": number,
+            "received_ms": received_ms,
+            "envelope": agreement.steps[number].envelope,
+        }
+        connection.execute(insert(_STEPS).values(values))
 
 
 def _insert(connection: Connection, agreement: Agreement) -> None:

@@ -61,19 +61,20 @@ class LedgerConsents:
             "salt": kept.salt,
         }
         try:
-            with self._ledger.writing() as connection:
-                connection.execute(insert(_CONSENTS).values(values))
+            self._ledger.write(
+                lambda connection: connection.execute(insert(_CONSENTS).values(values)).rowcount
+            )
         except IntegrityError:
             raise Unavailable("this consent is kept already", code="consent-race") from None
 
     def withdraw(self, consent_id: str, at_ms: int) -> None:
         """Withdraw a consent, durably; the first time counts."""
-        with self._ledger.writing() as connection:
-            connection.execute(
-                update(_CONSENTS)
-                .where(_CONSENTS.c.id == consent_id, _CONSENTS.c.withdrawn_ms == 0)
-                .values(withdrawn_ms=at_ms)
-            )
+        withdrawn = (
+            update(_CONSENTS)
+            .where(_CONSENTS.c.id == consent_id, _CONSENTS.c.withdrawn_ms == 0)
+            .values(withdrawn_ms=at_ms)
+        )
+        self._ledger.write(lambda connection: connection.execute(withdrawn).rowcount)
 
     def find(self, consent_id: str) -> Kept | None:
         """One consent."""

@@ -27,6 +27,7 @@ from dataspace.in_force import InForce, lost_standing
 from dataspace.observing.clock import ClockWatch, sampling
 from dataspace.v1 import broker_pb2, broker_pb2_grpc
 from dataspace.v1.envelope_pb2 import Envelope
+from dataspace.wire import spoken_with, stated_in_hello
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
@@ -130,12 +131,14 @@ class Dialler:
         first = await stream.read()
         if first is grpc.aio.EOF or first.WhichOneof("body") != "challenge":
             raise await _refused(stream)  # the status of the call says why
+        wire = spoken_with(first.challenge.wire, first.challenge.oldest_wire)
         hello = broker_pb2.Hello(
             region=self.identity.uri.region,
             challenge=first.challenge.nonce,
             version=__version__,
             offers=offers,
             witness=self.witness,
+            wire=stated_in_hello(wire),
             freshness=make_freshness(
                 now_ms=_now_ms(), nonce=secrets.token_bytes(16), audience=["broker"]
             ),

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, delete, insert, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import ColumnElement
 
+from dataspace.errors import Unavailable
 from dataspace.identity.names import ActorUri
 from dataspace.policy.emergencies import EmergencyUse
 from node.ledger import Ledger
@@ -48,9 +51,18 @@ class LedgerEmergencies:
             "member": use.actor.member,
             "products": json.dumps(use.products),
         }
-        with self._ledger.writing() as connection:
+
+        def put(connection: Connection) -> None:
             connection.execute(delete(_USES).where(_USES.c.id == use.id))
             connection.execute(insert(_USES).values(values))
+
+        try:
+            self._ledger.write(put)
+        except IntegrityError:  # another replica was quicker
+            raise Unavailable(
+                "the use of emergency access has changed meanwhile; try again",
+                code="emergency-race",
+            ) from None
 
     def find(self, use_id: str) -> EmergencyUse | None:
         """One use."""

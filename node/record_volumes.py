@@ -45,8 +45,10 @@ class RecordVolumes:
     def add(self, route_to: str, person: str, at_ms: int) -> None:
         """Count a person, durably; once a year and route."""
         values = {"route_to": route_to, "year": _year(at_ms), "person": person}
-        with suppress(IntegrityError), self._ledger.writing() as connection:
-            connection.execute(insert(_LEFT).values(values))
+        with suppress(IntegrityError):
+            self._ledger.write(
+                lambda connection: connection.execute(insert(_LEFT).values(values)).rowcount
+            )
 
 
 def _year(at_ms: int) -> int:

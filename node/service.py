@@ -31,11 +31,13 @@ from dataspace.in_force import InForce
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
+from dataspace.storage import check_storage
 from dataspace.v1 import audit_pb2
 from node import admin
 from node.agreements import LedgerShelf
 from node.attachment import Attachment, Bench
 from node.attachments import Attachments
+from node.backing_up import begin_backup
 from node.blinding import BlindingPool
 from node.catalogue import open_catalogue
 from node.existence.opening import ExistenceRoom
@@ -80,6 +82,7 @@ class Node:
         """Open everything. Raises what is wrong, naming it."""
         if home.config.kind != "node":
             raise Malformed(f"{home.path} is not a node's home", code="home-kind")
+        check_storage(home.path)
         in_force = InForce(home)
         trust = in_force.trust()
         config = home.config
@@ -99,7 +102,7 @@ class Node:
             identity=home.identity,
             trust=in_force.trust,
             policies=open_policies(home),
-            ledger=Ledger.in_file(home.path / "ledger.db"),
+            ledger=Ledger.of_home(home.path, config.ledger, f"{config.space}/{region}"),
             recorder=Recorder(config.log_origin, log, bodies, observed.counts.recorded),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),
@@ -264,6 +267,8 @@ class Node:
                 return await asyncio.to_thread(self._look, str(request.get("request")))
             case "answer":
                 return await asyncio.to_thread(self._answer, str(request.get("envelope")))
+            case "backup":
+                return await asyncio.to_thread(begin_backup, self.gatekeeper.recorder, request)
             case "erase":
                 return await asyncio.to_thread(self._erase, request)
             case "settle":

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
 from dataspace.audit.checkpoints import parse_checkpoint
+from dataspace.audit.cosignatures import checkpoint_of
 from dataspace.audit.notes import parse_note
 from dataspace.audit.store import LogStore
 from dataspace.audit.tiles import Tile, tiles_between
 from dataspace.audit.waking import LogChanges, changes_of
+from dataspace.audit.witness import AddCheckpoint
 from dataspace.errors import DataspaceError
 from dataspace.v1 import broker_pb2
 
@@ -27,6 +30,7 @@ _AGAIN_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
 _TILES_A_FRAME = 128
 ABSENT = 503
+_COPIED_SECONDS = 1.0  # that a witness is kept waiting for the public copy
 
 Put = Callable[[broker_pb2.NodeFrame], None]
 
@@ -43,6 +47,8 @@ class Witnessing:
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[broker_pb2.WitnessReply]] = {}
         self._mirrored: asyncio.Queue[broker_pb2.LogMirrored] = asyncio.Queue()
+        self._copied = 0  # entries that the public copy covers
+        self._grown = asyncio.Event()
 
     async def use(self, put: Put, mirrored_size: int) -> None:
         """Keep the broker's copy current over a new stream, until cancelled."""
@@ -65,6 +71,7 @@ class Witnessing:
 
     async def ask(self, witness: str, request: bytes) -> tuple[int, bytes]:
         """Put an add-checkpoint request to a witness; status 503 where nobody carries it."""
+        await self._until_copied(request)
         if self._put is None:
             return ABSENT, b""
         number = next(self._numbers)
@@ -79,6 +86,22 @@ class Witnessing:
         finally:
             del self._asked[number]
 
+    async def _until_copied(self, request: bytes) -> None:
+        """Let the public copy have what a witness is about to see, if it does not take long.
+
+        So a node that loses its disk finds in the copy all that witnesses hold it to.
+        """
+        wanted = checkpoint_of(AddCheckpoint.from_bytes(request).note_text)[1].size
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_COPIED_SECONDS):
+                while self._put is not None and self._copied < wanted:
+                    self._grown.clear()
+                    await self._grown.wait()
+
+    def _note_copied(self, size: int) -> None:
+        self._copied = size
+        self._grown.set()
+
     def receive(self, frame: broker_pb2.BrokerFrame) -> None:
         """A frame of the broker that belongs here."""
         if frame.WhichOneof("body") == "log_mirrored":
@@ -90,6 +113,7 @@ class Witnessing:
 
     async def _keep_mirror(self, put: Put, size: int, changes: LogChanges) -> None:
         cosigned = ""
+        self._note_copied(size)
         self._mirrored = asyncio.Queue()  # what an update that was given up may still bring
         while True:
             if self._log.size == size and self._log.cosigned_text == cosigned:
@@ -100,6 +124,7 @@ class Witnessing:
                 put(broker_pb2.NodeFrame(log_update=update))
                 reply = await asyncio.wait_for(self._mirrored.get(), _ANSWER_SECONDS)
                 size = reply.size
+                self._note_copied(size)
                 if reply.problem:
                     _LOG.error("mirror.refused", problem=reply.problem)
                     await asyncio.sleep(_AGAIN_SECONDS)

@@ -16,6 +16,8 @@ from typing import Protocol
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.entries import Entry
 from dataspace.audit.index import AuditIndex, Indexed
+from dataspace.audit.lost import CODE as LOST_CODE
+from dataspace.audit.lost import KIND_OF_LOST, LOST
 from dataspace.audit.merkle import leaf_hash
 from dataspace.audit.reader import DirectoryReader
 from dataspace.audit.tiles import FULL_WIDTH, Tile, decode_bundle, decode_hashes
@@ -48,7 +50,7 @@ def read_run(log: Log, reader: DirectoryReader | None, first: int, stop: int) ->
         if reader is not None and min(stop, (number + 1) * FULL_WIDTH) - at > 1:
             with suppress(Unverified):  # not on disk yet as a whole bundle: one by one
                 bundle = _bundle(reader, number)
-        taken = bundle[offset : offset + stop - at] or [log.read_entry(at)]
+        taken = bundle[offset : offset + stop - at] or [_entry_or_lost(log, at)]
         found.extend(taken)
     return found
 
@@ -56,9 +58,20 @@ def read_run(log: Log, reader: DirectoryReader | None, first: int, stop: int) ->
 def _bundle(reader: DirectoryReader, number: int) -> Sequence[bytes]:
     bundle, hashes = Tile(None, number), Tile(0, number)
     entries = decode_bundle(bundle, reader.read_exact(bundle))
-    if tuple(map(leaf_hash, entries)) != decode_hashes(hashes, reader.read_exact(hashes)):
-        raise Unverified(f"{bundle.path}: an entry was changed", code="entry-hash")
+    found = decode_hashes(hashes, reader.read_exact(hashes))
+    for entry, leaf in zip(entries, found, strict=True):
+        if entry != LOST and leaf_hash(entry) != leaf:
+            raise Unverified(f"{bundle.path}: an entry was changed", code="entry-hash")
     return entries
+
+
+def _entry_or_lost(log: Log, index: int) -> bytes:
+    try:
+        return log.read_entry(index)
+    except Unavailable as error:
+        if error.code != LOST_CODE:
+            raise
+        return LOST
 
 
 class Follower:
@@ -169,7 +182,13 @@ class Follower:
 
     def _read(self, first: int, stop: int) -> list[Indexed]:
         entries = read_run(self._log, self._reader, first, stop)
-        return [self._indexed(at, Entry.from_bytes(data)) for at, data in enumerate(entries, first)]
+        found: list[Indexed] = []
+        for at, data in enumerate(entries, first):
+            # When a lost one was made nobody knows: about when the one before it was.
+            at_ms = found[-1].at_ms if found else 0
+            lost = Indexed(at, at_ms, KIND_OF_LOST, {}, None, None)
+            found.append(self._indexed(at, Entry.from_bytes(data)) if data != LOST else lost)
+        return found
 
     def _indexed(self, at: int, entry: Entry) -> Indexed:
         key = entry.fields.get(CONTEXT)
@@ -180,7 +199,7 @@ class Follower:
         )  # fmt: skip
 
     def _leaf(self, index: int) -> str:
-        return leaf_hash(self._log.read_entry(index)).hex()
+        return leaf_hash(_entry_or_lost(self._log, index)).hex()
 
 
 def read_body(bodies: BodyStore, key: str) -> dict[str, object] | None:

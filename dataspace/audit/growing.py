@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dataspace.audit.lost import LOST
 from dataspace.audit.merkle import leaf_hash, tree_root
 from dataspace.audit.tiles import FULL_WIDTH, Tile, decode_bundle, encode_bundle, tiles_between
 from dataspace.audit.tree import Tree
@@ -64,7 +65,7 @@ class GrowingLog:
         bundle = Tile(None, number, self.size - number * FULL_WIDTH)
         entries = list(decode_bundle(bundle, read_tile(bundle)))
         for index, entry in enumerate(entries, number * FULL_WIDTH):
-            if leaf_hash(entry) != self.tree.node(0, index):
+            if entry != LOST and leaf_hash(entry) != self.tree.node(0, index):
                 raise Unverified(f"{bundle.path}: entry {index} was changed", code="entry-hash")
         if not bundle.is_full:
             self._bundles[number] = entries

@@ -28,6 +28,7 @@ from dataspace.audit.durable import STAGING, DurableDirectory, make_directory
 from dataspace.audit.entries import Entry
 from dataspace.audit.growing import GrowingLog
 from dataspace.audit.journal import Journal, clear_journal
+from dataspace.audit.lost import LOST, gone
 from dataspace.audit.merkle import (
     EMPTY_ROOT,
     leaf_hash,
@@ -45,6 +46,7 @@ from dataspace.audit.tree import TILE_HEIGHT
 from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
 
 LOCK = "lock"
+RESTORED = "restored.json"  # there from a restore until witnesses have confirmed the log
 _MAX_JOURNAL_BYTES = 16 << 20  # appends wait for the public files beyond that
 
 
@@ -109,14 +111,29 @@ class LogStore:
             return cls(directory, private_key, lock, Head(checkpoint, text), log)
 
     @classmethod
-    def open(cls, directory: Path, origin: str, private_key: Ed25519PrivateKey) -> LogStore:
+    def open(
+        cls,
+        directory: Path,
+        origin: str,
+        private_key: Ed25519PrivateKey,
+        *,
+        confirmed: bool = False,
+    ) -> LogStore:
         """The log as it was last acknowledged, all of it in its public files.
 
         Raises `Unverified` if it is not whole, not of this origin, or signed by another
-        key; `Unavailable` while another process has it open or its disk takes no writes.
+        key; `Unavailable` while another process has it open or its disk takes no writes, and
+        for one that was restored, unless `confirmed` to be no older than witnesses have seen.
         """
         if not directory.is_dir():
             raise Unverified("there is no log here", code="log-missing")
+        # SECURITY: an older copy that grows is another history under the same name.
+        if not confirmed and (directory / RESTORED).exists():
+            raise Unavailable(
+                "this log was restored from a backup, and its witnesses have not said yet that "
+                "it is whole: start its node, which asks them",
+                code="log-restored",
+            )
         with _locked(directory) as lock:
             found = recover(directory, verifier_key(origin, private_key))
             head = Head(found.acknowledged, sign_checkpoint(found.acknowledged, private_key))
@@ -217,7 +234,7 @@ class LogStore:
         return lambda: self._listeners.remove(listener)
 
     def read_entry(self, index: int) -> bytes:
-        """The entry at `index`, checked against its leaf hash."""
+        """The entry at `index`, checked against its leaf hash; `Unavailable` for a lost one."""
         if not 0 <= index < self.size:
             raise Malformed(f"the log has no entry {index}", code="entry-index")
         entry = self._log.entry(index)
@@ -225,8 +242,10 @@ class LogStore:
             number, at = divmod(index, FULL_WIDTH)
             bundle = Tile(None, number)
             entry = decode_bundle(bundle, self._reader.read(bundle))[at]
-            if leaf_hash(entry) != self._log.tree.node(0, index):
+            if entry != LOST and leaf_hash(entry) != self._log.tree.node(0, index):
                 raise Unverified(f"{bundle.path}: entry {index} was changed", code="entry-hash")
+        if entry == LOST:
+            raise gone(index)
         return entry
 
     def tile_bytes(self, tile: Tile) -> bytes:

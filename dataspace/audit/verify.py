@@ -15,6 +15,7 @@ from typing import Protocol
 
 from dataspace.audit.checkpoints import Checkpoint, verify_checkpoint
 from dataspace.audit.entries import Entry
+from dataspace.audit.lost import LOST, check_declared, declared
 from dataspace.audit.merkle import EMPTY_ROOT, Frontier, leaf_hash, root_of
 from dataspace.audit.notes import VerifierKey
 from dataspace.audit.tiles import FULL_WIDTH, Tile, clip, decode_bundle, decode_hashes, tiles_of
@@ -45,13 +46,14 @@ class Entries(StrEnum):
 class VerifiedLog:
     """A log that was computed again, from its entries or from its hash tiles.
 
-    `entries_checked` of them were read and hashed: all, or none.
+    `entries_checked` of them were read and hashed: all but those `lost`, or none.
     """
 
     origin: str
     size: int
     root: bytes
     entries_checked: int
+    lost: int = 0  # missing, as later entries declare
 
 
 def verify_log(
@@ -82,8 +84,10 @@ def verify_log(
         raise Unverified(f"checkpoint: its root is not that of the {source}", code="log-root")
     for each in earlier:
         check.extends(each)
-    read = 0 if entries is Entries.ABSENT else check.frontier.size
-    return VerifiedLog(checkpoint.origin, checkpoint.size, checkpoint.root, read)
+    check_declared(check.lost, check.declarations)
+    lost = len(check.lost)
+    read = 0 if entries is Entries.ABSENT else check.frontier.size - lost
+    return VerifiedLog(checkpoint.origin, checkpoint.size, checkpoint.root, read, lost)
 
 
 class _Recomputation:
@@ -91,6 +95,8 @@ class _Recomputation:
 
     def __init__(self, reader: TileReader, sizes: Set[int], entries: Entries) -> None:
         self.frontier = Frontier()
+        self.lost: list[int] = []
+        self.declarations: list[range] = []
         self._reader = reader
         self._entries = entries
         self._sizes = sizes
@@ -101,8 +107,13 @@ class _Recomputation:
         """One bundle, and the tile of its leaf hashes."""
         if self._entries is Entries.ABSENT:
             return
-        leaves = [self._entry(tile, entry) for entry in decode_bundle(tile, self._read(tile))]
-        self._hash_tile(Tile(0, tile.index, tile.width), 0, leaves)
+        hashes = Tile(0, tile.index, tile.width)
+        leaves = [
+            self._lost(hashes) if entry == LOST and self._entries is Entries.CANONICAL
+            else self._entry(tile, entry)
+            for entry in decode_bundle(tile, self._read(tile))
+        ]  # fmt: skip
+        self._hash_tile(hashes, 0, leaves)
 
     def hashes(self, tile: Tile) -> None:
         """One tile above level 0, whose tiles below have all been recomputed."""
@@ -133,10 +144,20 @@ class _Recomputation:
         index = self.frontier.size
         if self._entries is Entries.CANONICAL:
             try:
-                Entry.from_bytes(entry)
+                said = declared(index, Entry.from_bytes(entry))
             except Unverified as error:
                 raise Unverified(f"{tile.path}: entry {index}: {error}", code="entry") from error
+            if said:
+                self.declarations.append(said)
         leaf = leaf_hash(entry)
+        self._grow(leaf)
+        return leaf
+
+    def _lost(self, hashes: Tile) -> bytes:
+        """The leaf hash of the next entry, which is lost, as the hash tile has it."""
+        index = self.frontier.size
+        leaf = decode_hashes(hashes, self._read(hashes))[index % FULL_WIDTH]
+        self.lost.append(index)
         self._grow(leaf)
         return leaf
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dataspace.audit.witness import Seen
 from dataspace.errors import Unavailable
+from dataspace.sqlite_versions import bring_up
 
 _REMEMBERED = 100_000  # checkpoints of one log that are kept, some 300 bytes each
 
@@ -69,7 +70,7 @@ class SqliteWitnessStore:
             self._database.execute("PRAGMA journal_mode = WAL")
             # SECURITY: what was cosigned must outlive the machine's sudden end.
             self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_SCHEMA)
+            bring_up(self._database, file, "witness", _SCHEMA)
         except (OSError, sqlite3.Error):
             raise _unavailable() from None
 

@@ -150,6 +150,18 @@ def _check(home: PartyHome, owner: str) -> LogCheck:
 
 
 def _summary(checks: list[LogCheck]) -> str:
+    lost = [
+        f"{check.verified.lost} of {check.owner}"
+        for check in checks
+        if check.verified and check.verified.lost
+    ]
+    if lost:
+        missing = ", ".join(lost)
+        return f"{_of_whole(checks)}; entries lost with a disk, as the logs say: {missing}"
+    return _of_whole(checks)
+
+
+def _of_whole(checks: list[LogCheck]) -> str:
     late = [check for check in checks if check.verified and check.cosigned < check.verified.size]
     if not late:
         return "every hash and signature holds, and witnesses have cosigned every entry"
@@ -166,6 +178,7 @@ def _as_json(check: LogCheck) -> dict[str, object]:
         "verified": check.verified is not None,
         "size": check.verified.size if check.verified else None,
         "root": check.verified.root.hex() if check.verified else None,
+        "lost": check.verified.lost if check.verified else None,
         "cosigned_size": check.cosigned,
         "reason": check.reason,
     }

@@ -11,6 +11,7 @@ from typing import Annotated, Protocol
 import typer
 
 from dataspace.audit.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
+from dataspace.audit.lost import LOST, gone
 from dataspace.audit.merkle import leaf_hash
 from dataspace.audit.notes import MAX_NOTE_BYTES, VerifierKey, parse_note, parse_vkey
 from dataspace.audit.proofs import make_proof, parse_proof, verify_proof
@@ -140,6 +141,8 @@ def proof(
     text = make_proof(tree, index, note).to_text()
     if entry is not None:
         data = _entry(reader, index, size)
+        if data == LOST:
+            raise gone(index)
         if leaf_hash(data) != tree.node(0, index):
             raise Unverified(f"entry {index} is not that of its hash tile", code="entry-hash")
         entry.write_bytes(data)

@@ -19,6 +19,7 @@ from dataspace.cli import (
     evidence,
     governing,
     identity,
+    keeping,
     log_files,
     node,
     policies,
@@ -66,6 +67,8 @@ app.add_typer(crosscheck.app, name="crosscheck")
 crosscheck.app.command("overlap", help="How cohorts of regions overlap: `gba query` by this name.")(
     asking.query
 )
+app.add_typer(keeping.app, name="backup")
+app.command("restore")(keeping.restore)
 app.command("query")(asking.query)
 app.command("catalog")(asking.catalog)
 app.command("demo")(demo)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from dataspace.audit.checkpoints import verify_checkpoint
 from dataspace.audit.entries import Entry
+from dataspace.audit.lost import LOST
 from dataspace.audit.merkle import Frontier, leaf_hash
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.reader import DirectoryReader
-from dataspace.audit.tiles import decode_bundle, tiles_of
+from dataspace.audit.tiles import Tile, decode_bundle, decode_hashes, tiles_of
 from dataspace.errors import Unavailable, Unverified
 from dataspace.evidence.looks import metadata
 from dataspace.evidence.reconciling import Line
@@ -27,7 +28,8 @@ def read_lines(home: Path, logs: tuple[str, ...], now_ms: int) -> list[Line]:
 
 
 def read_entries(directory: Path, owner: str, now_ms: int) -> list[bytes]:
-    """Every entry of one party's log. Raises `Unverified` where the log does not hold."""
+    """Every entry of one party's log, empty where it was lost. Raises `Unverified` where the log
+    does not hold."""
     if not (directory / CONFIG).is_file():
         raise Unavailable(f"{directory.parent} holds no party {owner}", code="home-missing")
     home = PartyHome(directory)
@@ -41,9 +43,12 @@ def read_entries(directory: Path, owner: str, now_ms: int) -> list[bytes]:
     for tile in tiles_of(checkpoint.size):
         if tile.level is not None:
             continue
-        for data in decode_bundle(tile, reader.read(tile)):
+        hashes = Tile(0, tile.index, tile.width)
+        leaves = decode_hashes(hashes, reader.read(hashes))
+        bundle = decode_bundle(tile, reader.read(tile))
+        for data, leaf in zip(bundle, leaves, strict=True):
             entries.append(data)
-            frontier.append(leaf_hash(data))
+            frontier.append(leaf_hash(data) if data != LOST else leaf)
     if frontier.root() != checkpoint.root:
         raise Unverified(
             f"the log of {owner} does not verify: its entries are not those of its checkpoint",
@@ -56,4 +61,5 @@ def _lines_of(directory: Path, owner: str, now_ms: int) -> list[Line]:
     return [
         Line(owner, metadata(index, Entry.from_bytes(data)))
         for index, data in enumerate(read_entries(directory, owner, now_ms))
+        if data != LOST
     ]

@@ -14,6 +14,7 @@ from typing import Protocol
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.entries import Entry
 from dataspace.audit.following import CONTEXT
+from dataspace.audit.lost import LOST, gone
 from dataspace.client.auditing import search_logs, show_entry
 from dataspace.client.local_logs import read_entries
 from dataspace.client.session import Session
@@ -76,6 +77,8 @@ class LocalRecords:
         for index in range(len(entries) - 1, -1, -1):
             if len(found) == most:
                 break
+            if entries[index] == LOST:
+                continue
             entry = Entry.from_bytes(entries[index])
             if isinstance(entry.fields.get(CONTEXT), str) and "policy_sha256" in entry.fields:
                 recorded = self._read(index, entry)
@@ -88,6 +91,8 @@ class LocalRecords:
         entries = self._entries()
         if index >= len(entries):
             raise Malformed(f"the log has {len(entries)} entries", code="entry-index")
+        if entries[index] == LOST:
+            raise gone(index)
         return self._read(index, Entry.from_bytes(entries[index]))
 
     def of(self, recorded: RecordedDecision) -> PolicySet:

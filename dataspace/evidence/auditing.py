@@ -15,7 +15,9 @@ from dataspace.audit.bodies import BodyStore
 from dataspace.audit.entries import Entry, FieldValue
 from dataspace.audit.following import CONTEXT, Follower, Log, read_body
 from dataspace.audit.index_search import Search
-from dataspace.errors import DataspaceError, Malformed
+from dataspace.audit.lost import CODE as LOST_CODE
+from dataspace.audit.lost import KIND_OF_LOST
+from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.desk import Made, RequestKind
 from dataspace.evidence.looks import ACCESS_KINDS, SUBJECT_TAGS, Sight, metadata, sight_of
 from dataspace.identity.envelopes import Opened
@@ -132,7 +134,12 @@ class Auditing:
             answer.entries.append(entry)
 
     def _entry(self, index: int, *, whole: bool) -> audit_pb2.AuditEntry:
-        recorded = self.log.read_entry(index)
+        try:
+            recorded = self.log.read_entry(index)
+        except Unavailable as error:
+            if error.code != LOST_CODE:
+                raise
+            return audit_pb2.AuditEntry(index=index, kind=KIND_OF_LOST)
         entry = Entry.from_bytes(recorded)
         shown = metadata(index, entry)
         if whole:

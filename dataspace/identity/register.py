@@ -17,6 +17,7 @@ from typing import Any
 
 from dataspace.errors import Unavailable
 from dataspace.identity.revoked import CertificateId, Revoked
+from dataspace.sqlite_versions import bring_up
 
 REGISTER = "register.db"
 
@@ -58,7 +59,7 @@ class Register:
             self._database.execute("PRAGMA journal_mode = WAL")
             # SECURITY: a revocation must outlive the machine's sudden end, and so must a number.
             self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_SCHEMA)
+            bring_up(self._database, file, "register", _SCHEMA)
         except (OSError, sqlite3.Error):
             raise _unavailable(file) from None
         self._file = file

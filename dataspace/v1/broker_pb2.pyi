@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Hello(_message.Message):
-    __slots__ = ("signer", "freshness", "region", "challenge", "version", "offers", "witness")
+    __slots__ = ("signer", "freshness", "region", "challenge", "version", "offers", "witness", "wire")
     SIGNER_FIELD_NUMBER: _ClassVar[int]
     FRESHNESS_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class Hello(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     WITNESS_FIELD_NUMBER: _ClassVar[int]
+    WIRE_FIELD_NUMBER: _ClassVar[int]
     signer: _envelope_pb2.Signer
     freshness: _envelope_pb2.Freshness
     region: str
@@ -28,7 +29,8 @@ class Hello(_message.Message):
     version: str
     offers: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
     witness: str
-    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., witness: _Optional[str] = ...) -> None: ...
+    wire: int
+    def __init__(self, signer: _Optional[_Union[_envelope_pb2.Signer, _Mapping]] = ..., freshness: _Optional[_Union[_envelope_pb2.Freshness, _Mapping]] = ..., region: _Optional[str] = ..., challenge: _Optional[bytes] = ..., version: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., witness: _Optional[str] = ..., wire: _Optional[int] = ...) -> None: ...
 
 class NodeFrame(_message.Message):
     __slots__ = ("call", "hello", "offers", "progress", "chunk", "pong", "failure", "witness_ask", "witness_reply", "log_update", "revocation_list", "held", "round")
@@ -151,10 +153,14 @@ class LogMirrored(_message.Message):
     def __init__(self, size: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Challenge(_message.Message):
-    __slots__ = ("nonce",)
+    __slots__ = ("nonce", "wire", "oldest_wire")
     NONCE_FIELD_NUMBER: _ClassVar[int]
+    WIRE_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_WIRE_FIELD_NUMBER: _ClassVar[int]
     nonce: bytes
-    def __init__(self, nonce: _Optional[bytes] = ...) -> None: ...
+    wire: int
+    oldest_wire: int
+    def __init__(self, nonce: _Optional[bytes] = ..., wire: _Optional[int] = ..., oldest_wire: _Optional[int] = ...) -> None: ...
 
 class BrokerHello(_message.Message):
     __slots__ = ("signer", "challenge_sha256")

@@ -84,20 +84,22 @@ class ExistenceLimits:
             ("member", member, self._limits.member),
             ("space", "", self._limits.space),
         )
+
+        def count(connection: Connection) -> int:
+            connection.execute(delete(_DAILY).where(_DAILY.c.day < day - 1))
+            for whose, name, most in counted:
+                if not _add(connection, day, whose, name, most):
+                    raise _too_many(whose, most)
+            return _unresolved(connection, member, 1)
+
         try:
-            with self._ledger.writing() as connection:
-                connection.execute(delete(_DAILY).where(_DAILY.c.day < day - 1))
-                for whose, name, most in counted:
-                    if not _add(connection, day, whose, name, most):
-                        raise _too_many(whose, most)
-                return _unresolved(connection, member, 1)
+            return self._ledger.write(count)
         except IntegrityError:  # another replica began the same count
             raise Unavailable("the ledger is busy; ask again", code="ledger") from None
 
     def resolved(self, actor: ActorUri) -> int:
         """A record was asked for: one check of the member fewer is unresolved. What is left."""
-        with self._ledger.writing() as connection:
-            return _unresolved(connection, member_of(actor), -1)
+        return self._ledger.write(lambda connection: _unresolved(connection, member_of(actor), -1))
 
     def used(self, at_ms: int) -> dict[str, float]:
         """How much of today's limits the busiest has used, from 0 to 1, by whose limit it is."""
@@ -118,10 +120,13 @@ class ExistenceLimits:
 
     def settle(self, member: str) -> int:
         """Somebody looked into a member's unresolved checks: count from nothing. How many were."""
-        with self._ledger.writing() as connection:
+
+        def settle(connection: Connection) -> int:
             left = connection.scalar(select(_OPEN.c.checks).where(_OPEN.c.member == member))
             connection.execute(update(_OPEN).where(_OPEN.c.member == member).values(checks=0))
             return left or 0
+
+        return self._ledger.write(settle)
 
 
 def member_of(actor: ActorUri) -> str:

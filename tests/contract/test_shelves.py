@@ -13,6 +13,7 @@ from dataspace.errors import Malformed, Unavailable
 from dataspace.policy.shelves import MemoryShelf, Shelf
 from node.agreements import LedgerShelf
 from node.ledger import Ledger
+from tests.contract.conftest import write_password
 from tests.unit.identity.world import NOW_MS
 from tests.unit.policy.agreed import operators
 
@@ -24,18 +25,40 @@ def _in_directory(folder: Path) -> Shelf:
     return FileShelf(folder / "agreements")
 
 
-SHELVES: dict[str, Make] = {
+MAKERS: dict[str, Make] = {
     "memory": lambda _: MemoryShelf(),
-    "SQLite in memory": lambda _: LedgerShelf(Ledger.in_memory()),
-    "SQLite in a file": lambda folder: LedgerShelf(Ledger.in_file(folder / "ledger.db")),
     "directory": _in_directory,
+    "ledger in memory": lambda _: LedgerShelf(Ledger.in_memory()),
+    "ledger in a file": lambda folder: LedgerShelf(Ledger.in_file(folder / "ledger.db")),
 }
-DURABLE = ("SQLite in a file", "directory")
+ON_POSTGRES = "ledger on PostgreSQL"
+DURABLE = ("ledger in a file", "directory", ON_POSTGRES)
 
 
-@pytest.fixture(params=list(SHELVES))
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
-    return SHELVES[request.param](tmp_path)
+@pytest.fixture
+def make(request: pytest.FixtureRequest) -> Make:
+    """Makes the shelf of the kind that a test is for, on PostgreSQL too."""
+    kind = request.node.callspec.params["kind"]
+    if kind != ON_POSTGRES:
+        return MAKERS[kind]
+    server = request.getfixturevalue("postgres")
+    url = server.url(server.database())
+
+    def on_postgres(folder: Path) -> Shelf:
+        write_password(folder, server)
+        return LedgerShelf(Ledger.of_home(folder, url, "gba/hongkong"))
+
+    return on_postgres
+
+
+@pytest.fixture(params=[*MAKERS, ON_POSTGRES])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def shelf(kind: str, make: Make, tmp_path: Path) -> Shelf:
+    return make(tmp_path)
 
 
 def test_what_was_put_is_found_whole(shelf: Shelf) -> None:
@@ -101,17 +124,17 @@ def test_uses_are_counted(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("kind", DURABLE)
-def test_agreements_outlive_the_process(kind: str, tmp_path: Path) -> None:
+def test_agreements_outlive_the_process(kind: str, make: Make, tmp_path: Path) -> None:
     agreement = operators().agreement("terminated")
-    SHELVES[kind](tmp_path).put(agreement, NOW_MS)
-    held = SHELVES[kind](tmp_path).find(agreement.id)
+    make(tmp_path).put(agreement, NOW_MS)
+    held = make(tmp_path).find(agreement.id)
     assert held is not None
     assert held.agreement == agreement
 
 
 def test_a_file_that_holds_no_agreement_is_named(tmp_path: Path) -> None:
-    SHELVES["directory"](tmp_path).put(operators().agreement(), NOW_MS)
+    MAKERS["directory"](tmp_path).put(operators().agreement(), NOW_MS)
     (file,) = (tmp_path / "agreements").glob("*.chain")
     file.write_bytes(file.read_bytes()[:-40])
     with pytest.raises(Malformed, match=file.name):
-        SHELVES["directory"](tmp_path)
+        MAKERS["directory"](tmp_path)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from dataspace.policy.emergencies import EmergencyUse
 from dataspace.v1 import emergency_pb2
 from node.emergencies import LedgerEmergencies
 from node.ledger import Ledger
+from tests.contract.conftest import Open
 from tests.unit.identity.world import NOW_MS
 from tests.unit.policy.agreed import DAY, operators
 from tests.unit.policy.samples import POLICIES
@@ -29,10 +29,6 @@ from tests.unit.policy.samples import POLICIES
 REASON = "unconscious after a road accident, allergies unknown"
 DOCTOR = ActorUri.parse("gba://macao/hospital/clinician/doc")
 REGULATOR = "hongkong/h1/regulator/reg"
-STORES: dict[str, Callable[[Path], Ledger]] = {
-    "in memory": lambda _: Ledger.in_memory(),
-    "in a file": lambda folder: Ledger.in_file(folder / "ledger.db"),
-}
 
 
 @dataclass
@@ -82,9 +78,9 @@ def review(verdict: str, note: str = "", use: str = "u1") -> emergency_pb2.Revie
     return emergency_pb2.ReviewRequest(review=act)
 
 
-@pytest.fixture(params=list(STORES))
-def node(request: pytest.FixtureRequest, tmp_path: Path) -> Node:
-    return Node(STORES[request.param](tmp_path))
+@pytest.fixture
+def node(ledger: Ledger) -> Node:
+    return Node(ledger)
 
 
 def test_every_use_is_recorded_and_raises_an_alarm(node: Node) -> None:
@@ -198,9 +194,9 @@ def test_nobody_breaks_the_glass_without_a_clinicians_reason(
     assert caught.value.code == rule
 
 
-def test_uses_and_reviews_outlive_the_process(tmp_path: Path) -> None:
-    first = Node(STORES["in a file"](tmp_path))
+def test_uses_and_reviews_outlive_the_process(open_durable: Open) -> None:
+    first = Node(open_durable())
     first.use("u1")
     first.use("u2")
     first.ask(review("signed_off"))
-    assert Node(STORES["in a file"](tmp_path)).listed() == ["u2"]
+    assert Node(open_durable()).listed() == ["u2"]

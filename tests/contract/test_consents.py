@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from dataspace.linkage.documents import Document
 from dataspace.v1 import consent_pb2
 from node.consents import LedgerConsents
 from node.ledger import Ledger
+from tests.contract.conftest import Open
 from tests.unit.identity.world import NOW_MS
 from tests.unit.policy.agreed import DAY, operators
 
@@ -30,10 +31,6 @@ KEY = b"k" * 32
 NUMBER = "A1234563"
 TAG = subject_tag(KEY, Document("hkid", NUMBER))
 DOCTOR = ActorUri.parse("gba://macao/hospital/clinician/doc")
-STORES: dict[str, Callable[[Path], Ledger]] = {
-    "in memory": lambda _: Ledger.in_memory(),
-    "in a file": lambda folder: Ledger.in_file(folder / "ledger.db"),
-}
 
 
 @dataclass
@@ -106,9 +103,9 @@ def receipt_of(answer: consent_pb2.ConsentAnswer) -> consent_pb2.ConsentReceipt:
     return opened.message
 
 
-@pytest.fixture(params=list(STORES))
-def node(request: pytest.FixtureRequest, tmp_path: Path) -> Node:
-    return Node(STORES[request.param](tmp_path))
+@pytest.fixture
+def node(ledger: Ledger) -> Node:
+    return Node(ledger)
 
 
 def test_a_consent_counts_for_its_recipient_purpose_and_categories(node: Node) -> None:
@@ -169,17 +166,17 @@ def test_a_receipt_and_the_log_name_nobody(node: Node) -> None:
 
 
 def test_what_is_at_rest_holds_no_document(tmp_path: Path) -> None:
-    Node(STORES["in a file"](tmp_path)).give()
+    Node(Ledger.in_file(tmp_path / "ledger.db")).give()
     with sqlite3.connect(tmp_path / "ledger.db") as opened:
         assert NUMBER not in str(opened.execute("select * from consents").fetchall())
 
 
-def test_consents_outlive_the_process(tmp_path: Path) -> None:
-    first = Node(STORES["in a file"](tmp_path))
+def test_consents_outlive_the_process(open_durable: Open) -> None:
+    first = Node(open_durable())
     withdrawn = first.give()
     first.ask(withdrawing(withdrawn))
     first.give(purposes=["HRESCH"])
-    again = Node(STORES["in a file"](tmp_path))
+    again = Node(open_durable())
     assert (again.state(), again.state("HRESCH")) == ("expired", "valid")
 
 

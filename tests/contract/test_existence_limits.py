@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-import pytest
 
 from dataspace.errors import Refused
 from dataspace.identity.names import ActorUri
 from node.existence.limits import DailyLimits, ExistenceLimits
 from node.ledger import Ledger
+from tests.contract.conftest import Open
 
 DAY = 86_400_000
 NOW = 1_800_000_000_000
@@ -19,15 +16,6 @@ ANN = ActorUri.parse("gba://macao/hospital/clinician/ann")
 BOB = ActorUri.parse("gba://macao/hospital/clinician/bob")
 EVE = ActorUri.parse("gba://macao/clinic/clinician/eve")
 FAR = ActorUri.parse("gba://hongkong/hospital/clinician/ann")
-STORES: dict[str, Callable[[Path], Ledger]] = {
-    "in memory": lambda _: Ledger.in_memory(),
-    "in a file": lambda folder: Ledger.in_file(folder / "ledger.db"),
-}
-
-
-@pytest.fixture(params=list(STORES))
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
-    return STORES[request.param](tmp_path)
 
 
 def refused(limits: ExistenceLimits, actor: ActorUri, at_ms: int = NOW) -> str:
@@ -68,16 +56,14 @@ def test_a_limit_of_nothing_refuses_everything(ledger: Ledger) -> None:
     assert refused(ExistenceLimits(ledger, DailyLimits(actor=0)), ANN)
 
 
-def test_counts_outlive_the_process(tmp_path: Path) -> None:
-    file = tmp_path / "ledger.db"
-    assert not refused(ExistenceLimits(Ledger.in_file(file), DailyLimits(actor=1)), ANN)
-    again = ExistenceLimits(Ledger.in_file(file), DailyLimits(actor=1))
+def test_counts_outlive_the_process(open_durable: Open) -> None:
+    assert not refused(ExistenceLimits(open_durable(), DailyLimits(actor=1)), ANN)
+    again = ExistenceLimits(open_durable(), DailyLimits(actor=1))
     assert refused(again, ANN)
 
 
-def test_two_checks_at_once_cannot_both_be_the_last(tmp_path: Path) -> None:
-    ledgers = [Ledger.in_file(tmp_path / "ledger.db") for _ in range(4)]
-    limits = [ExistenceLimits(each, DailyLimits(actor=10)) for each in ledgers]
+def test_two_checks_at_once_cannot_both_be_the_last(open_durable: Open) -> None:
+    limits = [ExistenceLimits(open_durable(), DailyLimits(actor=10)) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         came = list(pool.map(lambda n: refused(limits[n % 4], ANN), range(40)))
     assert came.count("") == 10

@@ -1,0 +1,1 @@
+"""Backups of a node: sealed archives, and putting them back. Rim."""
