@@ -13,7 +13,6 @@ from typing import Any
 
 import grpc
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.admission import Admission
 from broker.attached import Attached
@@ -35,7 +34,7 @@ from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
-from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, server_credentials
+from dataspace.channels import KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES, roots_of, server_credentials
 from dataspace.charter_files import charter_envelopes
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.agreeing import Registry, record_in_order
@@ -50,7 +49,6 @@ from dataspace.governed import open_governor, open_policies
 from dataspace.home import PartyHome
 from dataspace.identity.dsse import payload_type_of
 from dataspace.identity.envelopes import Opened
-from dataspace.identity.keystore import load_private_key
 from dataspace.identity.trusted import BROKER
 from dataspace.in_force import InForce
 from dataspace.policy_watch import PolicyWatch
@@ -85,10 +83,7 @@ def open_federation(home: PartyHome, in_force: InForce) -> Federation:
     if home.config.kind != "broker":
         raise Malformed(f"{home.path} is not a broker's home", code="home-kind")
     trust = in_force.trust()
-    key = load_private_key(home.path / "keys/log.key")
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Malformed("keys/log.key must be an Ed25519 key", code="log-key")
-    log = LogStore.open(home.path / "log", home.config.log_origin, key)
+    log = LogStore.open(home.path / "log", home.config.log_origin, home.log_key)
     return Federation(
         identity=home.identity,
         trust=trust,
@@ -180,11 +175,12 @@ def _listening_server(home: PartyHome, service: BrokerService) -> grpc.aio.Serve
     server = grpc.aio.server(options=_OPTIONS)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
-    trust = service.federation.trust
-    roots = [root for group in trust.roots_by_region().values() for root in group]
+    trusted = service.standing.in_force.trust
     address = home.listen_address
     try:
-        server.add_secure_port(address, server_credentials(home.tls, roots))
+        server.add_secure_port(
+            address, server_credentials(home.credentials.tls, lambda: roots_of(trusted()))
+        )
     except RuntimeError:
         raise Unavailable(
             f"the broker cannot listen on {address}: the port is taken or not allowed; "

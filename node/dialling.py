@@ -21,7 +21,7 @@ from dataspace import __version__
 from dataspace.channels import pinned_channel
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.home import PartyHome
-from dataspace.identity.envelopes import SigningIdentity, open_envelope, seal
+from dataspace.identity.envelopes import Identity, open_envelope, seal
 from dataspace.identity.freshness import make_freshness
 from dataspace.in_force import InForce, lost_standing
 from dataspace.v1 import broker_pb2, broker_pb2_grpc
@@ -44,7 +44,7 @@ class Dialler:
     """Keeps one party attached. `on_change(attached, reason)` hears of every change."""
 
     home: PartyHome
-    identity: SigningIdentity
+    identity: Identity
     in_force: InForce
     on_change: Callable[[bool, str], None]
     witness: str = ""  # its name, where a witness dials

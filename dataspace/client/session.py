@@ -41,6 +41,7 @@ from dataspace.evidence.releases import GIVEN_UP, CheckedRelease, check_release
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import MAX_LIFE_MS, make_freshness
+from dataspace.identity.keystore import TlsIdentity
 from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import TrustList
 from dataspace.linkage.documents import Document
@@ -76,6 +77,7 @@ class Session:
     def __init__(self, home: PartyHome) -> None:
         self._home = home
         self._channel: grpc.Channel | None = None
+        self._shown: TlsIdentity | None = None  # to the broker, by this channel
         self._catalogue: Catalogue | None = None
         self._believed = Believed(home, self._stub)
         self.sealing_keys = KnownKeys(self.audit, now_ms)
@@ -325,10 +327,11 @@ class Session:
         )  # fmt: skip
 
     def _stub(self) -> Any:
-        if self._channel is None:
-            parts = pinned_channel(
-                self._home.broker_address, self._home.tls, self._believed.at_hand()
-            )
+        tls = self._home.tls
+        if self._channel is None or tls is not self._shown:
+            # A renewed certificate is shown by dialling anew; calls under way keep their channel.
+            parts = pinned_channel(self._home.broker_address, tls, self._believed.at_hand())
+            self._shown = tls
             self._channel = grpc.secure_channel(
                 parts.address, parts.credentials, options=parts.options
             )
