@@ -21,6 +21,7 @@ from broker.mirrors import Mirror
 from broker.offers import Offers
 from broker.proposals import FOLDER as PROPOSALS
 from broker.proposals import Proposals
+from broker.public_papers import paper_routes
 from broker.publishing import HttpServer, public_logs
 from broker.relaying import Relay, carried_kind
 from broker.service import BrokerService
@@ -167,7 +168,7 @@ def serve_logs(
     keys = {log.owner: log.vkey for log in federation.trust.logs}
     logs = {owner: (mirror.directory, keys[owner]) for owner, mirror in witnessing.mirrors.items()}
     logs["broker"] = (home.path / "log", keys["broker"])
-    return HttpServer(public_logs(logs), home.http_address)
+    return HttpServer(public_logs(logs, paper_routes(home.path)), home.http_address)
 
 
 def _listening_server(home: PartyHome, service: BrokerService) -> grpc.aio.Server:

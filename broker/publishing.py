@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _BRIEFLY = {"Cache-Control": "no-cache"}
 
 
-def public_logs(logs: Mapping[str, tuple[Path, str]]) -> Starlette:
+def public_logs(logs: Mapping[str, tuple[Path, str]], more: Sequence[Route] = ()) -> Starlette:
     """The application over `logs`: for each owner the directory and the verifier key."""
 
     async def index(_: Request) -> Response:
@@ -49,6 +49,7 @@ def public_logs(logs: Mapping[str, tuple[Path, str]]) -> Starlette:
         routes=[
             Route("/logs", index, methods=["GET"]),
             Route("/logs/{owner}/{path:path}", file, methods=["GET"]),
+            *more,
         ]
     )
 

@@ -68,8 +68,9 @@ class Attachment:
         """Attach, and attach again, until cancelled."""
         gatekeeper = self.gatekeeper
         dialler = Dialler(
-            self.home, gatekeeper.identity, self.in_force, self.on_change, take=self.take
-        )
+            self.home, gatekeeper.identity, self.in_force, self.on_change, take=self.take,
+            is_idle=lambda: not self._tasks and not (self.rounds and self.rounds.requests()),
+        )  # fmt: skip
         await dialler.run(
             self._use, lambda: [each.offer for each in gatekeeper.catalogue.products.values()]
         )

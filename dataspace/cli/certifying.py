@@ -217,6 +217,8 @@ def _tell_installed(party: PartyHome, done: Installed, format_: Format) -> None:
         return
     before = "in force" if done.changed else "in force already"
     _tell(f"the certificates of {party.uri} are {before}, until {until}")
+    if done.changed and party.uri.role == "operator":
+        _tell(f"sign what the region offers anew: `gba node republish {party.uri.region}`")
 
 
 def _request_json(asked: SigningRequest) -> dict[str, object]:

@@ -57,7 +57,6 @@ def generate_private_key(algorithm: str) -> PrivateKeyTypes:
 def write_private_key(path: Path, key: PrivateKeyTypes) -> None:
     """Write a key as PEM PKCS#8, mode 0600. Never over one that is there: `Refused`."""
     pem = _pem(key)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = _write_draft(path, pem, mode=0o600)
     try:
         os.link(draft, path)  # like O_EXCL, but the file appears whole or not at all
@@ -86,7 +85,6 @@ def load_private_key(path: Path) -> PrivateKeyTypes:
 def load_or_make_secret(path: Path, size: int) -> bytes:
     """`size` random bytes in a file that its owner alone may read, made on first use."""
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = _write_draft(path, secrets.token_bytes(size), mode=0o600)
         with suppress(FileExistsError):  # another thread was quicker; its secret stands
             os.link(draft, path)
@@ -100,7 +98,6 @@ def load_or_make_secret(path: Path, size: int) -> bytes:
 
 def write_chain(path: Path, chain: Sequence[x509.Certificate]) -> None:
     """Write certificates as PEM, leaf first, replacing what was there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
     draft = _write_draft(path, pem, mode=0o644)
     draft.replace(path)
@@ -203,15 +200,25 @@ _BASIS = "space rule: keys"
 
 
 def _write_draft(path: Path, data: bytes, mode: int) -> Path:
+    """A whole file beside `path`, on the disk. `Unavailable` where the disk does not take it."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise Unavailable(
+            f"{path} cannot be written ({error.strerror}); see the disk and its permissions, and "
+            "do it again",
+            code="disk",
+        ) from None
     except BaseException:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
         raise
     return draft
 
