@@ -1,4 +1,4 @@
-"""What whoever joins a space fetches, over HTTP: trust lists and charters, as they were signed. Rim.
+"""What whoever joins a space fetches over HTTP: trust lists and charters, as they were signed. Rim.
 
     GET /trust/<N>.dsse       version N of the trust list
     GET /charters/<N>.dsse    version N of the charter
