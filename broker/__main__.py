@@ -13,7 +13,6 @@ from typing import Any
 
 import grpc
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.admission import Admission
 from broker.attached import Attached
@@ -26,6 +25,7 @@ from broker.observing import Observed
 from broker.offers import Offers
 from broker.proposals import FOLDER as PROPOSALS
 from broker.proposals import Proposals
+from broker.public_papers import paper_routes
 from broker.publishing import public_logs
 from broker.relaying import Relay, carried_kind
 from broker.service import BrokerService
@@ -39,7 +39,7 @@ from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
-from dataspace.channels import server_credentials
+from dataspace.channels import roots_of, server_credentials
 from dataspace.charter_files import charter_envelopes
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.agreeing import Registry, record_in_order
@@ -54,7 +54,6 @@ from dataspace.governed import open_governor, open_policies
 from dataspace.home import PartyHome
 from dataspace.identity.dsse import payload_type_of
 from dataspace.identity.envelopes import Opened
-from dataspace.identity.keystore import load_private_key
 from dataspace.identity.trusted import BROKER
 from dataspace.in_force import InForce
 from dataspace.observing.serving import HttpServer
@@ -83,10 +82,7 @@ def open_federation(home: PartyHome, in_force: InForce, heard: Heard = unheard) 
         raise Malformed(f"{home.path} is not a broker's home", code="home-kind")
     check_storage(home.path)
     trust = in_force.trust()
-    key = load_private_key(home.path / "keys/log.key")
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Malformed("keys/log.key must be an Ed25519 key", code="log-key")
-    log = LogStore.open(home.path / "log", home.config.log_origin, key)
+    log = LogStore.open(home.path / "log", home.config.log_origin, home.log_key)
     return Federation(
         identity=home.identity,
         trust=trust,
@@ -172,7 +168,7 @@ def serve_logs(
     logs = {owner: (mirror.directory, keys[owner]) for owner, mirror in witnessing.mirrors.items()}
     (key,) = [log.vkey for log in trust.logs if log.origin == own]  # this replica's, of several
     logs[BROKER] = (home.path / "log", key)
-    return HttpServer(public_logs(logs), home.http_address)
+    return HttpServer(public_logs(logs, paper_routes(home.path)), home.http_address)
 
 
 def _listening_server(
@@ -188,11 +184,12 @@ def _listening_server(
     observed.serve_health(server)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
-    trust = service.federation.trust
-    roots = [root for group in trust.roots_by_region().values() for root in group]
+    trusted = service.standing.in_force.trust
     address = home.listen_address
     try:
-        server.add_secure_port(address, server_credentials(home.tls, roots))
+        server.add_secure_port(
+            address, server_credentials(home.credentials.tls, lambda: roots_of(trusted()))
+        )
     except RuntimeError:
         raise Unavailable(
             f"the broker cannot listen on {address}: the port is taken or not allowed; "

@@ -38,7 +38,7 @@ from dataspace.evidence.requests import (
     open_request,
     read_question,
 )
-from dataspace.identity.envelopes import SigningIdentity, seal
+from dataspace.identity.envelopes import Identity, seal
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import decide
@@ -78,7 +78,7 @@ class Decided:
 class Federation:
     """What the broker needs to answer questions."""
 
-    identity: SigningIdentity
+    identity: Identity
     trust: TrustList
     policies: PolicyStore
     recorder: Recorder

@@ -11,7 +11,7 @@ Entries are not public: `tile/entries` is no path here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -28,7 +28,7 @@ _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _BRIEFLY = {"Cache-Control": "no-cache"}
 
 
-def public_logs(logs: Mapping[str, tuple[Path, str]]) -> Starlette:
+def public_logs(logs: Mapping[str, tuple[Path, str]], more: Sequence[Route] = ()) -> Starlette:
     """The application over `logs`: for each owner the directory and the verifier key."""
 
     async def index(_: Request) -> Response:
@@ -46,6 +46,7 @@ def public_logs(logs: Mapping[str, tuple[Path, str]]) -> Starlette:
         routes=[
             Route("/logs", index, methods=["GET"]),
             Route("/logs/{owner}/{path:path}", file, methods=["GET"]),
+            *more,
         ]
     )
 

@@ -11,7 +11,7 @@ import os
 import socket
 import ssl
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 # SECURITY: grpcio has no minimum version. With a cipher list that holds nothing a certified
@@ -81,13 +81,42 @@ def pinned_channel(address: str, tls: TlsIdentity, trust: TrustList) -> BrokerCh
 
 
 def server_credentials(
-    tls: TlsIdentity, roots: Sequence[x509.Certificate]
+    tls: Callable[[], TlsIdentity], roots: Callable[[], Sequence[x509.Certificate]]
 ) -> grpc.ServerCredentials:
-    """The broker's side: callers need a certificate under a region's root."""
-    pem = b"".join(root.public_bytes(serialization.Encoding.PEM) for root in roots)
-    return grpc.ssl_server_credentials(
-        [(tls.key_pem, tls.chain_pem)], root_certificates=pem, require_client_auth=True
+    """The broker's side: callers need a certificate under a region's root.
+
+    Both are asked at every handshake, so that a renewed certificate and another trust list count
+    for the next caller. Where they cannot be had, what was in force stays so.
+    """
+    first = (tls(), tuple(roots()))
+    last = [first]
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        now = (tls(), tuple(roots()))
+        if now == last[0]:
+            return None  # as it was
+        last[0] = now
+        return _server_configuration(*now)
+
+    return grpc.dynamic_ssl_server_credentials(
+        _server_configuration(*first),
+        fetch,  # type: ignore[arg-type]  # None is "as it was", which the stubs do not know
+        require_client_authentication=True,
     )
+
+
+def _server_configuration(
+    tls: TlsIdentity, roots: Sequence[x509.Certificate]
+) -> grpc.ServerCertificateConfiguration:
+    pem = b"".join(root.public_bytes(serialization.Encoding.PEM) for root in roots)
+    return grpc.ssl_server_certificate_configuration(
+        [(tls.key_pem, tls.chain_pem)], root_certificates=pem
+    )
+
+
+def roots_of(trust: TrustList) -> tuple[x509.Certificate, ...]:
+    """The roots that a caller's certificate may hang from now."""
+    return tuple(root for group in trust.roots_by_region().values() for root in group)
 
 
 def _fetch_certificate(

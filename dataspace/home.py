@@ -20,11 +20,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from dataspace.credentials import Credentials
 from dataspace.errors import Malformed, Unavailable, Unverified
-from dataspace.identity.envelopes import SigningIdentity, parse_envelope
-from dataspace.identity.keystore import TlsIdentity, load_identity, load_tls
+from dataspace.held_keys import log_key, signing_key_finder
+from dataspace.identity.envelopes import Identity, parse_envelope
+from dataspace.identity.keystore import TlsIdentity
 from dataspace.identity.names import ActorUri
 from dataspace.identity.replicas import MOST_BROKERS, replica_name
 from dataspace.identity.trusted import read_unverified
@@ -63,6 +66,8 @@ class PartyConfig(BaseModel):
     # Of version 1 of the charter; empty in a space that was made before there were charters.
     charter_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     log_origin: str = ""
+    signing_key: str = ""  # PKCS#11 URIs; keys/*.key where empty: see `dataspace.tokens`
+    log_key: str = ""
     listen: str = ""
     http: str = ""  # host:port of the public logs; of the broker alone
     metrics: str = ""  # host:port on loopback, or "off"; empty: a free port, see run/
@@ -122,8 +127,12 @@ class PartyHome:
                 f"{self.path} is half made; remove it, and make or restore it anew",
                 code="home-half-made",
             )
+        in_tokens = {
+            "keys/signing.key": self.config.signing_key,
+            "keys/log.key": self.config.log_key,
+        }
         for name in _PARTS[self.config.kind]:
-            if not (self.path / name).exists():
+            if not in_tokens.get(name) and not (self.path / name).exists():
                 raise Unavailable(
                     f"{self.path} is half made: {name} is missing; restore it or make it anew",
                     code="home-half-made",
@@ -167,14 +176,25 @@ class PartyHome:
         return os.environ.get(METRICS_VARIABLE) or self.config.metrics
 
     @cached_property
-    def identity(self) -> SigningIdentity:
+    def credentials(self) -> Credentials:
+        """Keys and certificates, followed as they are renewed."""
+        finder = signing_key_finder(self.path, self.config.signing_key)
+        return Credentials(self.path, self.uri, finder)
+
+    @property
+    def identity(self) -> Identity:
         """The signing key and chain."""
-        return load_identity(self.path)
+        return self.credentials
+
+    @property
+    def tls(self) -> TlsIdentity:
+        """The TLS key and chain of now."""
+        return self.credentials.tls()
 
     @cached_property
-    def tls(self) -> TlsIdentity:
-        """The TLS key and chain."""
-        return load_tls(self.path)
+    def log_key(self) -> Ed25519PrivateKey:
+        """The key that signs the checkpoints of this party's log."""
+        return log_key(self.path, self.config.log_key)
 
     def trust(self, now_ms: int) -> TrustList:
         """The newest trust list, reached from the pinned one through every version."""

@@ -129,6 +129,7 @@ class InForce:
         """Look now and then, until cancelled."""
         while True:
             self.look()
+            self._home.credentials.look()
             await asyncio.sleep(LOOK_SECONDS)
 
     @contextmanager

@@ -87,6 +87,7 @@ class Attachment:
         dialler = Dialler(
             self.home, gatekeeper.identity, self.in_force, self.on_change,
             take=self.take, address=self.address, clock=self.clock,
+            is_idle=lambda: not self._calls and not (self.rounds and self.rounds.requests()),
         )  # fmt: skip
         await dialler.run(
             self._use, lambda: [each.offer for each in gatekeeper.catalogue.products.values()]

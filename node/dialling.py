@@ -21,17 +21,19 @@ from dataspace import __version__
 from dataspace.channels import pinned_channel
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.home import PartyHome
-from dataspace.identity.envelopes import SigningIdentity, open_envelope, seal
+from dataspace.identity.envelopes import Identity, open_envelope, seal
 from dataspace.identity.freshness import make_freshness
 from dataspace.in_force import InForce, lost_standing
 from dataspace.observing.clock import ClockWatch, sampling
 from dataspace.v1 import broker_pb2, broker_pb2_grpc
 from dataspace.v1.envelope_pb2 import Envelope
 from dataspace.wire import spoken_with, stated_in_hello
+from node.redialling import until_renewed
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 HANDSHAKE_SECONDS = 10.0
+RENEWED = "the stream is opened anew with renewed certificates"
 
 Stream: TypeAlias = Any  # grpc.aio's stream of frames, which has no types of its own
 Use: TypeAlias = Callable[[Stream, broker_pb2.Welcome], Awaitable[None]]
@@ -49,7 +51,7 @@ class Dialler:
     """
 
     home: PartyHome
-    identity: SigningIdentity
+    identity: Identity
     in_force: InForce
     on_change: Callable[[bool, str], None]
     witness: str = ""  # its name, where a witness dials
@@ -57,15 +59,17 @@ class Dialler:
     take: Callable[[broker_pb2.Welcome], None] = lambda _welcome: None
     address: str = ""
     clock: ClockWatch | None = None  # held against the broker's while attached
+    # Whether ending the stream now would interrupt nothing: see `node.redialling`.
+    is_idle: Callable[[], bool] = lambda: True
 
     async def run(self, use: Use, offers: Callable[[], Sequence[Envelope]] = tuple) -> None:
         """Attach, `use` the stream until it ends, and attach again, until cancelled."""
         delay = FIRST_DELAY
         while True:
-            reason = "the broker closed the stream"
             was_attached = asyncio.Event()
             try:
                 await self._attach_once(use, offers, was_attached)
+                reason = RENEWED
             except DataspaceError as error:
                 reason = error.message
             except grpc.aio.AioRpcError as error:
@@ -79,6 +83,8 @@ class Dialler:
             if was_attached.is_set():
                 delay = FIRST_DELAY
             self.on_change(False, reason)
+            if reason == RENEWED:
+                continue
             # Full jitter, so that nodes do not come back all at once.
             await asyncio.sleep(random.uniform(0, delay))  # noqa: S311 - no secret
             delay = min(delay * 2, LONGEST_DELAY)
@@ -107,8 +113,11 @@ class Dialler:
                 await self._while_it_stands(use, stream, welcome)
 
     async def _while_it_stands(self, use: Use, stream: Stream, welcome: broker_pb2.Welcome) -> None:
-        """Use the stream until it ends, or until the broker has lost its standing."""
+        """Use the stream until it is to be opened anew for renewed certificates, which is no
+        error, or until it ends or the broker has lost its standing."""
         using = asyncio.ensure_future(use(stream, welcome))
+        renewing = asyncio.ensure_future(until_renewed(self.home.credentials, self.is_idle))
+        renewing.add_done_callback(lambda done: None if done.cancelled() else using.cancel())
         lost: list[Refused] = []
 
         def look() -> None:
@@ -121,11 +130,16 @@ class Dialler:
             try:
                 await using
             except asyncio.CancelledError:
-                if not lost:
+                if not lost and not renewing.done():
                     using.cancel()
                     raise
+            finally:
+                renewed = renewing.done()
+                renewing.cancel()
         if lost:
             raise lost[0]
+        if not renewed:
+            raise Unavailable("the broker closed the stream", code="broker-ended")
 
     async def _shake_hands(self, stream: Stream, offers: list[Envelope]) -> broker_pb2.Welcome:
         first = await stream.read()

@@ -23,7 +23,7 @@ from dataspace.evidence.answers import status_of
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.recording import Recorder
 from dataspace.evidence.requests import Asked, access_requests, open_request, read_request
-from dataspace.identity.envelopes import SigningIdentity, check_signer, seal
+from dataspace.identity.envelopes import Identity, check_signer, seal
 from dataspace.identity.replay import replay_key
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import Decision, decide
@@ -107,7 +107,7 @@ class Gatekeeper:
     """The gate of one region's node."""
 
     region: str
-    identity: SigningIdentity
+    identity: Identity
     trust: Callable[[], TrustList]
     policies: PolicyStore
     ledger: Ledger

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import DecodeError
 
 from dataspace.audit.bodies import BodyStore
@@ -26,7 +25,6 @@ from dataspace.evidence.recording import Recorder
 from dataspace.governed import open_policies
 from dataspace.home import PartyHome
 from dataspace.identity.dsse import parse_envelope
-from dataspace.identity.keystore import load_private_key
 from dataspace.in_force import InForce
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import write_state
@@ -89,10 +87,7 @@ class Node:
         limits = Limits(
             config.threads, config.memory_limit, config.query_seconds, config.running_queries
         )
-        key = load_private_key(home.path / "keys/log.key")
-        if not isinstance(key, Ed25519PrivateKey):
-            raise Malformed("keys/log.key must be an Ed25519 key", code="log-key")
-        log = LogStore.open(home.path / "log", config.log_origin, key)
+        log = LogStore.open(home.path / "log", config.log_origin, home.log_key)
         generations = Generations(home.path / "warehouse")
         region = home.uri.region
         observed = Observed(home)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.following import Follower
@@ -21,7 +20,6 @@ from dataspace.evidence.archive import Archive
 from dataspace.evidence.looks import COLUMNS
 from dataspace.evidence.recording import Recorder
 from dataspace.home import CONFIG, PartyHome
-from dataspace.identity.keystore import load_private_key
 from dataspace.identity.replicas import is_broker
 from dataspace.local_socket import ask_locally
 from dataspace.processes import now_ms
@@ -64,11 +62,8 @@ def _broker_home(home: Path | None, name: str) -> PartyHome:
 
 
 def _erase_at_rest(party: PartyHome, wanted: dict[str, int]) -> int:
-    key = load_private_key(party.path / "keys/log.key")
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Malformed("keys/log.key must be an Ed25519 key", code="log-key")
     origin = party.config.log_origin
-    with LogStore.open(party.path / "log", origin, key) as log:
+    with LogStore.open(party.path / "log", origin, party.log_key) as log:
         recorder = Recorder(origin, log, BodyStore(party.folder("bodies")))
         index = AuditIndex(party.path / INDEX, origin, COLUMNS)
         follower = Follower(log, party.path / "log", recorder.bodies, index)

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 
 from cryptography import x509
@@ -60,12 +59,13 @@ from dataspace.identity.names import PEOPLE_ROLES, REGIONS, ActorUri
 from dataspace.identity.replicas import MOST_BROKERS, is_broker, replica_name
 from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import seal_trust_list
+from dataspace.joining import copy_policies, installed_policies
 from dataspace.processes import now_ms
+from dataspace.requesting import BROKER_DNS
 from dataspace.v1 import trust_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 BROKER_REGION = "hongkong"
-BROKER_DNS = "broker.dataspace.internal"
 SPACE = "gba"
 PARTS = ("broker", *REGIONS, "actors")
 _ALL_PARTS = (*PARTS, *map(replica_name, range(2, MOST_BROKERS + 1)))
@@ -361,7 +361,7 @@ def _settle(
     folder.mkdir(mode=0o700)
     (folder / "1.dsse").write_bytes(trust)
     if kind in {"node", "broker"}:
-        _copy_policies(directory / "policies")
+        copy_policies(directory / "policies")
         settle_charter(directory, charter[0])
     if kind != "actor":
         (directory / "run").mkdir(mode=0o700)
@@ -381,21 +381,6 @@ def _settle(
             }
         ),
     )
-
-
-def installed_policies() -> Path:
-    """The folder of policies that the installation came with."""
-    # `policies` is a folder of data beside the packages, found as a namespace package.
-    spec = find_spec("policies")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    if not folders:
-        raise Unavailable("the installation lacks its policies folder", code="installation")
-    return Path(folders[0])
-
-
-def _copy_policies(target: Path) -> None:
-    ignored = shutil.ignore_patterns("__pycache__", "__init__.py", ".*")
-    shutil.copytree(installed_policies(), target, ignore=ignored)
 
 
 def is_space(home: Path) -> bool:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from google.protobuf import json_format
 
-from dataspace.cli.founding import installed_policies
 from dataspace.cli.governing_shown import (
     applied_json,
     charter_json,
@@ -44,6 +43,7 @@ from dataspace.home import PartyHome
 from dataspace.identity.dsse import parse_envelope
 from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import cosign_trust_list, seal_trust_list
+from dataspace.joining import installed_policies
 from dataspace.policy.charter import SHARED_FILES, floors_of, read_charter
 from dataspace.policy.charter_chain import seal_charter
 from dataspace.policy.charter_changes import Draft, following

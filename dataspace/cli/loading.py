@@ -62,6 +62,22 @@ def read_product_file(path: Path) -> bytes:
         raise Malformed(f"{path} is not a readable file", code="product-file") from None
 
 
+def published(node_home: PartyHome) -> list[Load]:
+    """The products that a node offers now, to be signed and published once more without data."""
+    warehouse = node_home.path / "warehouse"
+    try:
+        folder = warehouse / (warehouse / "CURRENT").read_text().strip() / "products"
+        files = sorted(folder.glob("*.yaml"))
+        found = [Load(file.read_bytes(), ()) for file in files]
+    except OSError:
+        found = []
+    if not found:
+        raise Malformed(
+            f"{node_home.uri.region} offers nothing yet; see `gba node load`", code="product"
+        )
+    return found
+
+
 def _signed_offer(product_file: bytes, operator: PartyHome) -> bytes:
     product = parse_product(product_file)
     offer = ProductOffer(

@@ -12,6 +12,7 @@ from dataspace.cli import (
     asking,
     audit,
     auditing,
+    certifying,
     consents,
     crosscheck,
     deciding,
@@ -19,6 +20,7 @@ from dataspace.cli import (
     evidence,
     governing,
     identity,
+    joining,
     keeping,
     log_files,
     node,
@@ -53,6 +55,11 @@ audit.app.command("proof")(log_files.proof)
 audit.app.command("check-proof")(log_files.check_proof)
 app.add_typer(trust.app, name="trust")
 app.add_typer(identity.app, name="identity")
+identity.app.command("request")(certifying.request)
+identity.app.command("issue")(certifying.issue)
+identity.app.command("install")(certifying.install)
+identity.app.command("rotate")(certifying.rotate)
+app.command("join")(joining.join)
 app.add_typer(evidence.app, name="evidence")
 audit.app.command("export")(evidence.export)
 app.add_typer(policies.app, name="policy")

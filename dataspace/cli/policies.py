@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from dataspace.cli.founding import installed_policies
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json
 from dataspace.client.homes import HOME_VARIABLE, actor_home, space_home
 from dataspace.client.session import Session
 from dataspace.errors import Malformed
 from dataspace.home import CONFIG
+from dataspace.joining import installed_policies
 from dataspace.policy.checking import CheckReport, Offered, check
 from dataspace.policy.requests import REGIONS
 from dataspace.policy.rules import Rule

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import Annotated
 import typer
 from google.protobuf import json_format
 
+from dataspace.cli.files import file_bytes, write_file
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.homes import space_home
 from dataspace.home import CONFIG, PartyHome
+from dataspace.identity.drafting import add_request, draft_next
+from dataspace.identity.signing_requests import read_request
 from dataspace.identity.trustlist import TrustList
-from dataspace.v1 import trust_pb2
 
 _WIDEST = 100  # characters of a key in a table
 
@@ -96,22 +97,28 @@ def keys(
 @told
 def draft(
     file: Annotated[Path, typer.Argument(help="the JSON file to write")],
+    add: Annotated[
+        list[Path] | None,
+        typer.Option("--add", help="a signing request: its log, witness or pinned keys; again"),
+    ] = None,
     home: HomeOption = None,
     actor: ActorOption = None,
 ) -> None:
     """Write the next trust list as JSON, to be edited and proposed: `gba govern propose`.
 
-    It says what the one in force says, under the next version; nothing is signed yet.
+    It says what the one in force says, under the next version, and what signing requests bring;
+    nothing is signed yet.
     """
     del actor  # the list is public
     now_ms = time.time_ns() // 1_000_000
-    last = _party(home).trust_envelopes(now_ms)[-1]
-    wire = trust_pb2.TrustList.FromString(last.payload)
-    wire.version += 1
-    wire.previous_sha256 = hashlib.sha256(last.payload).digest()
-    wire.issued_at_ms = now_ms
+    wire = draft_next(_party(home).trust_envelopes(now_ms)[-1], now_ms)
+    for each in add or []:
+        request = read_request(file_bytes(each))
+        for told_of in add_request(wire, request):
+            out.print(f"added: {told_of} (request {request.fingerprint})",
+                      markup=False, soft_wrap=True)  # fmt: skip
     text = json_format.MessageToJson(wire, always_print_fields_with_no_presence=True)
-    file.write_text(text + "\n", encoding="utf-8")
+    write_file(file, (text + "\n").encode())
     out.print(
         f"version {wire.version} is in {file}; edit it, then "
         f"`gba govern propose --trust-list {file}`",

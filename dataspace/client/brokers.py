@@ -15,6 +15,7 @@ from dataspace.channels import pinned_channel
 from dataspace.client.failures import failure_of
 from dataspace.errors import DataspaceError, Refused, Unavailable
 from dataspace.home import PartyHome
+from dataspace.identity.keystore import TlsIdentity
 from dataspace.identity.revoked import REVOKED_RULE
 from dataspace.identity.trustlist import TrustList
 from dataspace.v1 import broker_pb2_grpc
@@ -41,6 +42,7 @@ class Brokers:
         self._only = only
         self._wrap = wrap
         self._channel: grpc.Channel | None = None
+        self._shown: TlsIdentity | None = None  # to the broker, by this channel
         self._at = 0
 
     @property
@@ -58,14 +60,16 @@ class Brokers:
 
         Raises what `pinned_channel` does of the last one tried.
         """
-        if self._channel is None:
+        if self._channel is None or self._home.tls is not self._shown:
+            # A renewed certificate is shown by dialling anew; calls under way keep their channel.
             self._channel = self._dial()
         return broker_pb2_grpc.BrokerStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     def _dial(self) -> grpc.Channel:
         for left in reversed(range(len(self.addresses))):
+            self._shown = self._home.tls
             try:
-                parts = pinned_channel(self.address, self._home.tls, self._trust())
+                parts = pinned_channel(self.address, self._shown, self._trust())
             except DataspaceError as error:
                 if not left or not _is_gone(error):
                     raise

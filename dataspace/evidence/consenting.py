@@ -16,7 +16,7 @@ from dataspace.errors import Malformed, Refused
 from dataspace.evidence.agreeing import Record
 from dataspace.evidence.desk import Made, RequestKind
 from dataspace.evidence.looks import SUBJECT_TAGS
-from dataspace.identity.envelopes import Opened, SigningIdentity, seal
+from dataspace.identity.envelopes import Identity, Opened, seal
 from dataspace.identity.names import ActorUri
 from dataspace.linkage.documents import Document
 from dataspace.policy.consents import Consent, Scope, consent_state
@@ -52,7 +52,7 @@ class Consents:
     """One region's. `tag` makes a person's tag; `salt` fresh random bytes of a length."""
 
     owner: str
-    identity: SigningIdentity
+    identity: Identity
     store: ConsentStore
     record: Record
     tag: Callable[[Document], str]

@@ -20,8 +20,8 @@ from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable
 from dataspace.evidence.answers import status_of
 from dataspace.evidence.recording import Recorder
 from dataspace.identity.envelopes import (
+    Identity,
     Opened,
-    SigningIdentity,
     open_envelope,
     payload_type_of,
     seal,
@@ -107,7 +107,7 @@ class Desk:
     """One party's desk. `owner` is its region, or "broker". Safe for any number of threads."""
 
     owner: str
-    identity: SigningIdentity
+    identity: Identity
     trust: Callable[[], TrustList]
     recorder: Recorder
     claim: Claim

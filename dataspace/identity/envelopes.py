@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic
+from typing import Generic, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from google.protobuf.message import Message
@@ -35,6 +35,7 @@ from dataspace.identity.trustlist import TrustList
 from dataspace.v1.envelope_pb2 import Envelope, Signature, Signer
 
 __all__ = [
+    "Identity",
     "Opened",
     "SigningIdentity",
     "check_signer",
@@ -68,6 +69,21 @@ class SigningIdentity:
         """SHA-256 of the DER leaf certificate."""
         return hashlib.sha256(self.chain_der[0]).digest()
 
+    def current(self) -> SigningIdentity:
+        """Itself: see `Identity`."""
+        return self
+
+
+class Identity(Protocol):
+    """Who signs: always the same actor, with keys that may be renewed while it runs."""
+
+    @property
+    def uri(self) -> ActorUri:
+        """The actor."""
+
+    def current(self) -> SigningIdentity:
+        """The key and certificate to sign with now."""
+
 
 @dataclass(frozen=True)
 class Opened(Generic[M]):
@@ -79,8 +95,9 @@ class Opened(Generic[M]):
     envelope: Envelope = field(compare=False, repr=False)  # as it came, for who keeps it
 
 
-def seal(message: Message, identity: SigningIdentity) -> Envelope:
+def seal(message: Message, signing: Identity) -> Envelope:
     """Sign a copy of `message` that names the identity in its `signer` field."""
+    identity = signing.current()  # once: key, chain and the digest in the payload are of one kind
     signed = type(message)()
     signed.CopyFrom(message)
     signer = _signer_of(signed)

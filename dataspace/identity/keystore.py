@@ -2,8 +2,13 @@
 
     keys/signing.key    PEM PKCS#8, mode 0600      certs/signing.pem    PEM, leaf first
     keys/tls.key        PEM PKCS#8, mode 0600      certs/tls.pem        PEM, leaf first
+    keys/*.next.key     a key that waits for its certificate
 
 A private key is never readable by others, not even while it is being written.
+
+INVARIANT: the certificate decides which key is used, the one in place or the one that waits.
+So the rename of one file, the certificate, puts a new pair in force, and no moment and no
+crash shows a key beside another key's certificate.
 """
 
 from __future__ import annotations
@@ -11,14 +16,15 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from dataspace.errors import Malformed, Refused, Unavailable, Unverified
@@ -31,6 +37,7 @@ SIGNING_KEY = Path("keys/signing.key")
 SIGNING_CHAIN = Path("certs/signing.pem")
 TLS_KEY = Path("keys/tls.key")
 TLS_CHAIN = Path("certs/tls.pem")
+FORMER = Path("certs/former")  # chains that were in use before, for whoever checks what they signed
 WITNESS_KEYS = (Path("keys/witness.key"), Path("keys/witness-ml-dsa.key"))  # of a witness alone
 
 
@@ -49,10 +56,7 @@ def generate_private_key(algorithm: str) -> PrivateKeyTypes:
 
 def write_private_key(path: Path, key: PrivateKeyTypes) -> None:
     """Write a key as PEM PKCS#8, mode 0600. Never over one that is there: `Refused`."""
-    pem = key.private_bytes(
-        Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pem = _pem(key)
     draft = _write_draft(path, pem, mode=0o600)
     try:
         os.link(draft, path)  # like O_EXCL, but the file appears whole or not at all
@@ -71,7 +75,7 @@ def write_private_key(path: Path, key: PrivateKeyTypes) -> None:
 def load_private_key(path: Path) -> PrivateKeyTypes:
     """Read a key that its owner alone may read; `Refused` by `keystore-key-mode` otherwise."""
     try:
-        key = serialization.load_pem_private_key(_read_secret(path), password=None)
+        key = serialization.load_pem_private_key(read_secret(path), password=None)
     except (ValueError, TypeError) as error:
         raise Malformed(f"{path} holds no PEM PKCS#8 private key", code="bad-key-file") from error
     algorithm_of(key.public_key())
@@ -81,13 +85,12 @@ def load_private_key(path: Path) -> PrivateKeyTypes:
 def load_or_make_secret(path: Path, size: int) -> bytes:
     """`size` random bytes in a file that its owner alone may read, made on first use."""
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = _write_draft(path, secrets.token_bytes(size), mode=0o600)
         with suppress(FileExistsError):  # another thread was quicker; its secret stands
             os.link(draft, path)
         draft.unlink()
         _sync_directory(path.parent)
-    secret = _read_secret(path)
+    secret = read_secret(path)
     if len(secret) != size:
         raise Malformed(f"{path} does not hold {size} bytes; restore it", code="bad-key-file")
     return secret
@@ -95,7 +98,6 @@ def load_or_make_secret(path: Path, size: int) -> bytes:
 
 def write_chain(path: Path, chain: Sequence[x509.Certificate]) -> None:
     """Write certificates as PEM, leaf first, replacing what was there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
     draft = _write_draft(path, pem, mode=0o644)
     draft.replace(path)
@@ -110,28 +112,87 @@ def load_chain(path: Path) -> tuple[x509.Certificate, ...]:
         raise Malformed(f"{path} holds no PEM certificates", code="bad-chain-file") from error
 
 
-def load_identity(directory: Path) -> SigningIdentity:
-    """The signing identity of a party's directory, its key held against its certificate."""
-    chain = load_chain(directory / SIGNING_CHAIN)
-    return SigningIdentity(
-        uri=signing_uri(chain[0]),
-        private_key=load_private_key(directory / SIGNING_KEY),
-        chain_der=tuple(certificate.public_bytes(Encoding.DER) for certificate in chain),
+def next_key(path: Path) -> Path:
+    """Where the key that will follow waits for its certificate: `keys/signing.next.key`."""
+    return path.with_name(f"{path.stem}.next{path.suffix}")
+
+
+def find_private_key(path: Path, public_key: PublicKeyTypes) -> PrivateKeyTypes:
+    """The key of a public key: the one in place, or the one that waits beside it.
+
+    `Malformed` `bad-identity` where neither fits.
+    """
+    waiting = next_key(path)
+    for file in (path, waiting):
+        if file is path or file.exists():
+            try:
+                key = load_private_key(file)
+            except Unavailable:
+                if not waiting.exists():
+                    raise
+                continue
+            if key.public_key() == public_key:
+                return key
+    raise Malformed(
+        f"the key in {path} is not the one of its certificate; install the certificate that was "
+        "issued for it, or restore the key",
+        code="bad-identity",
     )
+
+
+def take_next_key(path: Path, public_key: PublicKeyTypes) -> None:
+    """Put the waiting key in place, now that its certificate is; the old key is gone with it."""
+    waiting = next_key(path)
+    if waiting.exists() and load_private_key(waiting).public_key() == public_key:
+        waiting.replace(path)
+        _sync_directory(path.parent)
+
+
+def load_identity(directory: Path, find: FindKey = find_private_key) -> SigningIdentity:
+    """The signing identity of a party's directory, its key held against its certificate."""
+
+    def load() -> SigningIdentity:
+        chain = load_chain(directory / SIGNING_CHAIN)
+        return SigningIdentity(
+            uri=signing_uri(chain[0]),
+            private_key=find(directory / SIGNING_KEY, chain[0].public_key()),
+            chain_der=tuple(certificate.public_bytes(Encoding.DER) for certificate in chain),
+        )
+
+    return _whole(load)
 
 
 def load_tls(directory: Path) -> TlsIdentity:
     """The TLS key and chain of a party's directory, as PEM."""
-    key = load_private_key(directory / TLS_KEY)
-    chain = load_chain(directory / TLS_CHAIN)
-    if chain[0].public_key() != key.public_key():
-        raise Malformed(
-            f"the key in {directory / TLS_KEY} is not the one of {directory / TLS_CHAIN}",
-            code="bad-identity",
+
+    def load() -> TlsIdentity:
+        chain = load_chain(directory / TLS_CHAIN)
+        key = find_private_key(directory / TLS_KEY, chain[0].public_key())
+        return TlsIdentity(
+            key_pem=_pem(key),
+            chain_pem=b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain),
         )
-    return TlsIdentity(
-        key_pem=_read_secret(directory / TLS_KEY),
-        chain_pem=b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain),
+
+    return _whole(load)
+
+
+FindKey = Callable[[Path, PublicKeyTypes], PrivateKeyTypes]
+_TRIES = 3
+
+T = TypeVar("T", SigningIdentity, TlsIdentity)
+
+
+def _whole(load: Callable[[], T]) -> T:
+    """Read again where files were renamed between two reads."""
+    for _ in range(_TRIES - 1):
+        with suppress(Malformed, Unavailable):
+            return load()
+    return load()
+
+
+def _pem(key: PrivateKeyTypes) -> bytes:
+    return key.private_bytes(
+        Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
@@ -139,20 +200,31 @@ _BASIS = "space rule: keys"
 
 
 def _write_draft(path: Path, data: bytes, mode: int) -> Path:
+    """A whole file beside `path`, on the disk. `Unavailable` where the disk does not take it."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise Unavailable(
+            f"{path} cannot be written ({error.strerror}); see the disk and its permissions, and "
+            "do it again",
+            code="disk",
+        ) from None
     except BaseException:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
         raise
     return draft
 
 
-def _read_secret(path: Path) -> bytes:
+def read_secret(path: Path) -> bytes:
+    """What a file holds that its owner alone may read; else `Refused` by `keystore-key-mode`."""
     try:
         with path.open("rb") as file:
             # SECURITY: the mode of the open file, not of what the path may name a moment later.
@@ -178,7 +250,9 @@ def _read(path: Path) -> bytes:
 
 def _absent(path: Path) -> Unavailable:
     return Unavailable(
-        f"{path} cannot be read; issue it with `gba identity issue`", code="key-missing"
+        f"{path} cannot be read; where a signing request of this home waits, have it signed "
+        "(`gba identity issue`) and run `gba identity install`",
+        code="key-missing",
     )
 
 

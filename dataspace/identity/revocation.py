@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dataspace.errors import Refused, Unverified
-from dataspace.identity.envelopes import SigningIdentity, open_envelope, seal
+from dataspace.identity.envelopes import Identity, open_envelope, seal
 from dataspace.identity.revoked import (
     PERIOD_MS,
     SKEW_MS,
@@ -33,7 +33,7 @@ from dataspace.v1.envelope_pb2 import Envelope
 
 
 def seal_revocation_list(
-    identity: SigningIdentity,
+    identity: Identity,
     space: str,
     number: int,
     issued_at_ms: int,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dataspace.errors import Refused, Unverified
@@ -35,6 +36,12 @@ REVOKED_RULE = "identity-revoked"
 _BASIS = "space rule: revocation"
 
 
+def spki_sha256(key: PublicKeyTypes) -> bytes:
+    """What names a key: SHA-256 of its DER SubjectPublicKeyInfo."""
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).digest()
+
+
 @dataclass(frozen=True)
 class CertificateId:
     """What names a certificate in a list."""
@@ -50,13 +57,10 @@ class CertificateId:
     @classmethod
     def of(cls, certificate: x509.Certificate) -> CertificateId:
         """The name of a certificate that was read whole."""
-        spki = certificate.public_key().public_bytes(
-            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-        )
         return cls(
             certificate.issuer.public_bytes(),
             certificate.serial_number,
-            hashlib.sha256(spki).digest(),
+            spki_sha256(certificate.public_key()),
         )
 
 

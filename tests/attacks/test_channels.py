@@ -234,7 +234,7 @@ class Attempt:
 def test_only_a_regions_own_node_attaches_for_it(
     space: Space, channel: str, signer: str, region: str, code: str
 ) -> None:
-    identity = PartyHome(space.home / signer).identity
+    identity = PartyHome(space.home / signer).identity.current()
     with Attempt(PartyHome(space.home / channel)) as attempt:
         challenge = attempt.hear().challenge.nonce
         attempt.say_hello(identity, region, challenge)
@@ -254,7 +254,7 @@ def test_a_hello_for_another_stream_is_refused(space: Space) -> None:
     with Attempt(node) as first, Attempt(node) as second:
         challenge = first.hear().challenge.nonce
         assert challenge != second.hear().challenge.nonce
-        second.say_hello(node.identity, "guangzhou", challenge)
+        second.say_hello(node.identity.current(), "guangzhou", challenge)
         assert second.refused_with() == "replay"
 
 
@@ -286,7 +286,7 @@ def test_a_node_offers_nothing_that_its_own_operator_did_not_sign(space: Space) 
     ]
     with Attempt(node) as attempt:
         challenge = attempt.hear().challenge.nonce
-        attempt.say_hello(node.identity, "guangzhou", challenge, foreign, *own)
+        attempt.say_hello(node.identity.current(), "guangzhou", challenge, foreign, *own)
         rejected = attempt.hear().welcome.rejected
         assert [(each.code, each.rule) for each in rejected] == [("product-signature", "patients")]
         # What this stream says of calls that it was never asked is dropped.

@@ -88,7 +88,9 @@ def test_the_node_verifies_for_itself(space: Space, node: Node, asker: Asker) ->
         payload_type=envelope.payload_type, payload=bytes(payload), signatures=envelope.signatures
     )
     assert answer(node, altered) == "unverified bad-signature"
-    unknown = sign_payload(envelope.payload + b"\xf8\x07\x01", envelope, asker.home.identity)
+    unknown = sign_payload(
+        envelope.payload + b"\xf8\x07\x01", envelope, asker.home.identity.current()
+    )
     assert answer(node, unknown) == "malformed unknown-field"
     stranger = Stranger.claiming(asker.home.uri).signing
     assert answer(node, seal(make_request(), stranger)) == "refused identity-unlisted"

@@ -120,7 +120,7 @@ def test_a_signature_changed_by_one_byte_is_unverified(asker: Asker) -> None:
 
 def test_a_message_of_another_type_is_no_request(asker: Asker) -> None:
     hello = broker_pb2.Hello(region="macao")
-    envelope = seal(hello, asker.home.identity)
+    envelope = seal(hello, asker.home.identity.current())
     assert asker.hear(envelope) == {"broker": "malformed wrong-payload-type"}
     envelope.payload_type = asker.seal(make_request()).payload_type
     assert asker.hear(envelope) == {"broker": "unverified bad-signature"}
@@ -131,14 +131,14 @@ def test_a_request_with_an_unknown_field_is_malformed_though_signed(
     asker: Asker, addition: bytes
 ) -> None:
     sealed = asker.seal(make_request())
-    envelope = sign_payload(sealed.payload + addition, sealed, asker.home.identity)
+    envelope = sign_payload(sealed.payload + addition, sealed, asker.home.identity.current())
     assert asker.hear(envelope) == {"broker": "malformed unknown-field"}
     assert code_of(asker, envelope) == 3
 
 
 def test_signed_bytes_that_are_no_message_are_malformed(asker: Asker) -> None:
     sealed = asker.seal(make_request())
-    envelope = sign_payload(b"\xff" * 40, sealed, asker.home.identity)
+    envelope = sign_payload(b"\xff" * 40, sealed, asker.home.identity.current())
     assert asker.hear(envelope) == {"broker": "malformed bad-message"}
 
 

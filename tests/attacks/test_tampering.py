@@ -49,7 +49,7 @@ class Desk:
     """What a party's keys can make: signatures, and entries in a log of its origin."""
 
     def __init__(self, home: PartyHome, folder: Path) -> None:
-        self.identity: SigningIdentity = home.identity
+        self.identity: SigningIdentity = home.identity.current()
         key: Any = load_private_key(home.path / "keys/log.key")
         origin = home.config.log_origin
         log = LogStore.create(folder / "log", origin, key)

@@ -1,0 +1,45 @@
+"""Files that a person names on the command line, with errors that say what to do."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from dataspace.audit.durable import write_synced
+from dataspace.errors import Malformed, Refused, Unavailable
+
+_MOST = 8 * 1024 * 1024
+
+
+def file_bytes(path: Path) -> bytes:
+    """What a file holds. `Malformed` where it is not readable, or far too large."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
+    except OSError:
+        raise Malformed(f"{path} is not a readable file", code="file") from None
+    if len(data) > _MOST:
+        raise Malformed(f"{path} is too large to be what is asked for", code="file")
+    return data
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file whole, or not at all. `Unavailable` where that is not possible."""
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        write_synced(draft, data)
+        draft.rename(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise Unavailable(f"{path} cannot be written ({error.strerror})", code="disk") from None
+
+
+def write_new_file(path: Path, data: bytes) -> None:
+    """The same where no file of other content is in the way: `Refused` by `file-there`."""
+    if path.exists() and file_bytes(path) != data:
+        raise Refused(
+            f"{path} is there and holds something else; move it away, or name another file",
+            code="file-there", rule="file-there", basis="space rule: files",
+        )  # fmt: skip
+    write_file(path, data)
