@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow.parquet as pq
 import typer
 
 from dataspace.cli import supervising
@@ -20,7 +19,6 @@ from dataspace.client.homes import space_home
 from dataspace.errors import Unavailable
 from dataspace.home import PartyHome
 from dataspace.identity.names import REGIONS
-from dataspace.synthetic import generate_region, product_text
 
 app = typer.Typer(help="make, start and stop a space on one machine", no_args_is_help=True)
 
@@ -60,6 +58,10 @@ def make_space(home: Path, *, patients: int | None, seed: int, agreements: bool 
 
 
 def _load_patients(home: Path, region: str, patients: int, seed: int) -> None:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - the broker's image has none, and it is slow to load
+
+    from dataspace.synthetic import generate_region, product_text  # noqa: PLC0415 - likewise
+
     with tempfile.TemporaryDirectory(prefix="gba-patients-") as folder:
         loads = []
         for name, table in generate_region(region, patients, seed).items():
