@@ -16,6 +16,8 @@ module = Path(rbcl.__file__).with_name("_sodium.py")
 library = module.with_name("libsodium.so")
 shutil.copyfile(written, library)
 Path(written).unlink()
-module.write_text(
-    f"from ctypes import cdll\n\nlib_path = {str(library)!r}\n_sodium = cdll.LoadLibrary(lib_path)\n"
-)
+module.write_text(f"""from ctypes import cdll
+
+lib_path = {str(library)!r}
+_sodium = cdll.LoadLibrary(lib_path)
+""")

@@ -20,6 +20,14 @@ from dataspace.v1 import audit_pb2
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_COLUMNS = {
+    "log": "text", "index": "whole", "at": "moment", "kind": "text", "outcome": "text",
+    "code": "text", "rules": "texts", "purpose": "text", "products": "texts",
+    "actor_region": "text", "actor_role": "text", "request_sha256": "text",
+    "body_sha256": "text", "actor": "text", "project": "text", "sql": "text",
+    "body_erased": "yes",
+}  # fmt: skip
+
 
 def row_of(seen: Seen) -> dict[str, object]:
     """One entry, flat. What may not be seen, or is erased, is None."""
@@ -78,7 +86,7 @@ def print_csv(rows: Sequence[dict[str, object]], *, header: bool = True) -> None
     """Rows as CSV; lists as words with spaces between."""
     writer = csv.writer(sys.stdout)
     if header:
-        writer.writerow(_SCHEMA.names)
+        writer.writerow(_COLUMNS)
     for row in rows:
         writer.writerow(
             " ".join(map(str, value)) if isinstance(value, list) else value
@@ -159,17 +167,14 @@ def _write_stream(rows: Sequence[dict[str, object]]) -> None:
 def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
     import pyarrow as pa  # noqa: PLC0415 - the broker's image has none, and it is slow to load
 
-    schema = pa.schema(
-        [
-            ("log", pa.string()), ("index", pa.int64()), ("at", pa.timestamp("ms", tz="UTC")),
-            ("kind", pa.string()), ("outcome", pa.string()), ("code", pa.string()),
-            ("rules", pa.list_(pa.string())), ("purpose", pa.string()),
-            ("products", pa.list_(pa.string())), ("actor_region", pa.string()),
-            ("actor_role", pa.string()), ("request_sha256", pa.string()),
-            ("body_sha256", pa.string()), ("actor", pa.string()), ("project", pa.string()),
-            ("sql", pa.string()), ("body_erased", pa.bool_()),
-        ]
-    )  # fmt: skip
+    kinds = {
+        "text": pa.string(),
+        "whole": pa.int64(),
+        "moment": pa.timestamp("ms", tz="UTC"),
+        "texts": pa.list_(pa.string()),
+        "yes": pa.bool_(),
+    }
+    schema = pa.schema([(name, kinds[kind]) for name, kind in _COLUMNS.items()])
     moments = [{**row, "at": datetime.fromisoformat(str(row["at"]))} for row in rows]
     return pa.Table.from_pylist(moments, schema=schema)
 

@@ -21,7 +21,7 @@ from dataspace.errors import DataspaceError
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
-HOME = "/space/actors"
+HOME = "/space"
 QUESTION = "SELECT region, count(distinct person) AS n FROM patients GROUP BY region"
 ACTORS = ("guangzhou/researcher", "hongkong/researcher", "macao/researcher")
 PAUSE = 0.25
@@ -29,11 +29,13 @@ CALL_SECONDS = 20.0
 REPLAY_EVERY = 4
 # A request lives for 120 s: an older one would be refused for its age, which proves nothing.
 REPLAY_SECONDS = 100.0
+TURN = threading.Lock()  # a line is written whole
 
 
 def tell(**line: Any) -> None:
     """One line on standard output."""
-    print(json.dumps(line), flush=True)
+    with TURN:
+        print(json.dumps(line), flush=True)
 
 
 def receipts_of(bundle: bytes) -> list[tuple[str, int, str]]:
@@ -45,8 +47,8 @@ def receipts_of(bundle: bytes) -> list[tuple[str, int, str]]:
     ]
 
 
-def ask(session: Session) -> Envelope | None:
-    """One question; the request that was answered, to be sent again later."""
+def ask(session: Session) -> tuple[Envelope, list[str]] | None:
+    """One question; the request that was answered and by whom, to be sent again later."""
     began, clock = time.time(), time.perf_counter()
     try:
         release = session.query(QUESTION, purpose="HRESCH", require="any", seconds=CALL_SECONDS)
@@ -56,18 +58,18 @@ def ask(session: Session) -> Envelope | None:
             error=error.kind, code=error.code, message=error.message, reasons={}, receipts=[],
         )  # fmt: skip
         return None
+    released = [node.region for node in release.nodes if node.status == "released"]
     tell(
-        kind="asked", began=began, seconds=time.perf_counter() - clock,
-        released=[node.region for node in release.nodes if node.status == "released"],
+        kind="asked", began=began, seconds=time.perf_counter() - clock, released=released,
         error="", code="", message="",
         reasons={node.region: f"{node.status}: {node.reason}"
                  for node in release.nodes if node.status != "released"},
         receipts=receipts_of(release.bundle),
     )  # fmt: skip
-    return Envelope.FromString(release.request)
+    return Envelope.FromString(release.request), released
 
 
-def replay(session: Session, asked_at: float, envelope: Envelope) -> None:
+def replay(session: Session, asked_at: float, envelope: Envelope, answered: list[str]) -> None:
     """Send a request again, byte by byte, and tell what each region says to it."""
     began = time.time()
     try:
@@ -76,19 +78,19 @@ def replay(session: Session, asked_at: float, envelope: Envelope) -> None:
         heard = {node.region: f"{node.status}: {node.reason}" for node in release.nodes}
     except DataspaceError as error:
         heard = {"broker": f"{error.kind} {error.code}"}
-    tell(kind="replayed", began=began, asked_at=asked_at, heard=heard)
+    tell(kind="replayed", began=began, asked_at=asked_at, answered=answered, heard=heard)
 
 
 def call(actor: str) -> None:
     """One member, until the container ends."""
-    sent: deque[tuple[float, Envelope]] = deque(maxlen=400)
+    sent: deque[tuple[float, Envelope, list[str]]] = deque(maxlen=400)
     turn = 0
     with connect(HOME, actor) as session:
         while True:
             at = time.time()
-            envelope = ask(session)
-            if envelope is not None:
-                sent.append((at, envelope))
+            answered = ask(session)
+            if answered is not None:
+                sent.append((at, *answered))
             turn += 1
             recent = [each for each in sent if each[0] > time.time() - REPLAY_SECONDS]
             if recent and turn % REPLAY_EVERY == 0:

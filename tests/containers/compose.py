@@ -59,8 +59,10 @@ class Project:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def gba(self, *arguments: str) -> Ran:
-        """The `gba` service, run once."""
-        return self.compose("run", "--rm", "-T", "gba", *arguments)
+        """The `gba` service, run once; of what Compose itself says on the way nothing is kept."""
+        ran = self.compose("run", "--rm", "-T", "gba", *arguments)
+        own = [line for line in ran.err.splitlines() if line.startswith("{")]
+        return Ran(ran.code, ran.out, "\n".join(own) or ran.err)
 
     def container(self, service: str) -> str:
         """The id of a service's container, whether it runs or not."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from .base_image import NoBaseImage
+from .compose import NoCompose, fresh_project, project_up
 from .engine import ensure_engine
-from .faults import RECORDS
+from .faults import RECORDS, Scene, scene_of
 from .image import Images, ensure_images
 
 # The reaper is an image of its own, from a registry; what these tests make, they take down.
@@ -30,6 +32,17 @@ def images() -> Images:
 def image(images: Images) -> str:
     """The image that has everything."""
     return images.node
+
+
+@pytest.fixture(scope="session")
+def scene(images: Images) -> Iterator[Scene]:
+    """A composed space under load, one for all faults; skips where there is no Compose."""
+    try:
+        project = fresh_project(images, environment={"PATIENTS": "500"})
+    except NoCompose as reason:
+        pytest.skip(str(reason))
+    with project_up(project), scene_of(project) as scene:
+        yield scene
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -27,12 +27,17 @@ from .engine import docker
 
 QUESTION: Final = caller.QUESTION
 OWNERS: Final = ("broker", *REGIONS)
+SMALL: Final = tuple(f"{region}-{own}" for region in REGIONS for own in ("witness", "revocation"))
+CONSENT: Final = (
+    "consent", "give", "--document", "hkid:A123456(3)", "--recipient", "macao/hospital",
+    "--purpose", "TREAT", "--until", "2099-01-01", "--as", "hongkong/clinician",
+)  # fmt: skip
 HEAL_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
 class Record:
-    """One fault's line in the table: what `gba` said, what the load was told, how soon it healed."""
+    """One fault's line: what `gba` said, what the load was told, how soon it healed."""
 
     fault: str
     said: str
@@ -84,7 +89,8 @@ class Scene:
     def query(self, *options: str) -> Ran:
         """One question of the command line's."""
         asked = ("query", QUESTION, "--purpose", "HRESCH", "--as", "hongkong/researcher")
-        return self.project.gba(*asked, "--format", "json", *options)
+        done = docker("exec", self.load, "gba", *asked, "--format", "json", *options)
+        return Ran(done.returncode, done.stdout, done.stderr)
 
     def told(self, since: float, kind: str = "asked") -> list[dict[str, Any]]:
         """What the load was told on what it asked since then, in order of asking."""
@@ -138,14 +144,16 @@ class Scene:
         """Nothing that was sent again since then was answered again; how often it was tried."""
         replays = self.told(since, "replayed")
         for each in replays:
-            answered = [region for region, said in each["heard"].items() if said == "released: "]
-            assert not answered, f"a replay was answered by {answered}: {each}"
+            # Who was away the first time has not used the request up, and may answer it now.
+            twice = [region for region in each["answered"]
+                     if each["heard"].get(region, "").startswith("released")]  # fmt: skip
+            assert not twice, f"a replay was answered by {twice}: {each}"
         return len(replays)
 
     def _take(self) -> None:
         """Read on in what the load said."""
         said = docker("logs", self.load)
-        assert said.returncode == 0, said.stderr
+        assert said.returncode == 0 and "Traceback" not in said.stderr, said.stderr
         lines = said.stdout.splitlines()
         for line in lines[self._read :]:
             told = json.loads(line)
@@ -174,7 +182,10 @@ def lacking(region: str) -> Callable[[dict[str, Any]], bool]:
 
 @contextmanager
 def scene_of(project: Project) -> Iterator[Scene]:
-    """A project that is up, under load."""
+    """A project that is up, with a consent in it, under load."""
+    project.await_healthy("broker", *REGIONS, *SMALL)
+    given = project.gba(*CONSENT)
+    assert given.code == 0, given.err
     command = ("run", "--detach", "--no-deps", "--entrypoint", "python", "gba", "-c")
     started = project.compose(*command, Path(caller.__file__).read_text())
     assert started.code == 0, started.err
@@ -185,6 +196,41 @@ def scene_of(project: Project) -> Iterator[Scene]:
         yield scene
     finally:
         docker("rm", "--force", load)
+
+
+@contextmanager
+def stand_in(scene: Scene, region: str, *changes: str, command: str = "") -> Iterator[str]:
+    """Another container in the place of a region's node, on its volume; `changes` are options of
+    `docker run`, `command` is for a shell. The node itself is back in the end.
+    """
+    own = scene.project.container(region)
+    assert docker("stop", "--time", "20", own).returncode == 0
+    home, image = f"/space/{region}", scene.project.images.node
+    options = [
+        "--user=10001:10001", "--read-only", "--cap-drop=ALL", "--restart=unless-stopped",
+        "--security-opt=no-new-privileges:true", "--tmpfs=/tmp",
+        f"--network={scene.project.name}_{region}", f"--env=GBA_HOME={home}",
+    ]  # fmt: skip
+    if not any(change.startswith("--tmpfs") for change in changes):
+        options.append(f"--volume={scene.project.name}_{region}:{home}")
+    if not any(change.startswith("--env=GBA_BROKER_ADDRESS") for change in changes):
+        options.append("--env=GBA_BROKER_ADDRESS=broker:7443")
+    shell = ("sh", "-c", command or f"exec python -m node --home {home}")
+    images = [change for change in changes if not change.startswith("-")]
+    changed = [change for change in changes if change.startswith("-")]
+    done = docker("run", "--detach", *options, *changed, *(images or [image]), *shell)
+    assert done.returncode == 0, done.stderr
+    scene.stand_ins[region] = done.stdout.strip()
+    try:
+        scene.await_told(time.time(), whole)
+        yield scene.stand_ins[region]
+    finally:
+        placed = scene.stand_ins.pop(region)
+        docker("stop", "--time", "30", placed)
+        docker("rm", "--force", placed)
+        assert docker("start", own).returncode == 0
+        scene.project.await_healthy(region)
+        scene.await_told(time.time(), whole)
 
 
 @contextmanager

@@ -1,41 +1,17 @@
-"""Processes that die and networks that fail, under load: callers are told, it heals, nothing is lost."""
+"""Processes die and networks fail under load: callers are told, it heals, nothing is lost."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from dataspace.identity.names import REGIONS
 
-from .compose import NoCompose, fresh_project, project_up
 from .engine import docker
-from .faults import Scene, inflicted, lacking, scene_of, whole
-from .image import Images
+from .faults import SMALL, Scene, inflicted, lacking, whole
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
-
-CONSENT = (
-    "consent", "give", "--document", "hkid:A123456(3)", "--recipient", "macao/hospital",
-    "--purpose", "TREAT", "--until", "2099-01-01", "--as", "hongkong/clinician",
-)  # fmt: skip
-SMALL = [f"{region}-{service}" for region in REGIONS for service in ("witness", "revocation")]
-
-
-@pytest.fixture(scope="module")
-def scene(images: Images) -> Iterator[Scene]:
-    """A composed space with a consent in it, under load; skips where there is no Compose."""
-    try:
-        project = fresh_project(images, environment={"PATIENTS": "500"})
-    except NoCompose as reason:
-        pytest.skip(str(reason))
-    with project_up(project):
-        project.await_healthy("broker", *REGIONS, *SMALL)
-        given = project.gba(*CONSENT)
-        assert given.code == 0, given.err
-        with scene_of(project) as scene:
-            yield scene
 
 
 def kill(scene: Scene, service: str) -> None:
@@ -71,7 +47,7 @@ def test_witnesses_and_signers_killed_under_load_stop_nobody(scene: Scene) -> No
         fault.heard(asked := scene.query())
         assert asked.code == 0, asked.err
         assert all(whole(told) for told in scene.told(fault.began))
-    scene.project.await_healthy(*SMALL)
+    scene.project.await_healthy(*SMALL)  # before the next fault
 
 
 def test_a_broker_that_is_restarted_is_missed_for_seconds_only(scene: Scene) -> None:
