@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers test-long bench check format proto docs lock clean
+.PHONY: help setup demo test test-containers test-long bench check format proto docs lock wheelhouse sbom audit-dependencies clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "%-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ demo: setup ## three regions, one signed query, one refusal, verified logs: in a
 test: setup ## every test but the long ones, in parallel
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m "not long and not containers"
 
-test-containers: setup ## four containers answer one query (needs a container engine)
+test-containers: setup ## the space in containers, and faults under load (needs a container engine)
 	@$(BIN)/python -m pytest -m containers
 
 test-long: setup ## soak, kill loops, benchmarks
@@ -78,6 +78,17 @@ docs: setup ## write docs/policy.md and the table in docs/query-language.md anew
 lock: setup ## resolve dependencies anew (needs the tool `uv`)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.lock
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements-dev.lock
+
+wheelhouse: setup ## fetch the locked wheels into deploy/wheelhouse/, to build images without network
+	@$(BIN)/python deploy/fill_wheelhouse.py
+
+sbom: setup ## write dist/sbom.cdx.json, a CycloneDX list of the locked dependencies
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json requirements.lock 2>/dev/null || { echo "the list cannot be made: is cyclonedx-bom in requirements-dev.lock?" >&2; exit 1; }
+	@echo "dist/sbom.cdx.json"
+
+audit-dependencies: setup ## known vulnerabilities of the locked dependencies; exit 5 where the data is unreachable
+	@$(BIN)/python deploy/audit_dependencies.py
 
 clean: ## remove .venv and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist

@@ -8,9 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from dataspace.cli.options import Format
 from dataspace.cli.output import out, print_json
@@ -19,17 +17,16 @@ from dataspace.errors import Malformed, Unavailable
 from dataspace.evidence.auditing import body_of
 from dataspace.v1 import audit_pb2
 
-_SCHEMA = pa.schema(
-    [
-        ("log", pa.string()), ("index", pa.int64()), ("at", pa.timestamp("ms", tz="UTC")),
-        ("kind", pa.string()), ("outcome", pa.string()), ("code", pa.string()),
-        ("rules", pa.list_(pa.string())), ("purpose", pa.string()),
-        ("products", pa.list_(pa.string())), ("actor_region", pa.string()),
-        ("actor_role", pa.string()), ("request_sha256", pa.string()),
-        ("body_sha256", pa.string()), ("actor", pa.string()), ("project", pa.string()),
-        ("sql", pa.string()), ("body_erased", pa.bool_()),
-    ]
-)  # fmt: skip
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_COLUMNS = {
+    "log": "text", "index": "whole", "at": "moment", "kind": "text", "outcome": "text",
+    "code": "text", "rules": "texts", "purpose": "text", "products": "texts",
+    "actor_region": "text", "actor_role": "text", "request_sha256": "text",
+    "body_sha256": "text", "actor": "text", "project": "text", "sql": "text",
+    "body_erased": "yes",
+}  # fmt: skip
 
 
 def row_of(seen: Seen) -> dict[str, object]:
@@ -77,8 +74,7 @@ def print_page(page: AuditPage, format_: Format, file: Path | None = None) -> No
         case Format.CSV:
             print_csv(rows)
         case Format.ARROW:
-            with pa.ipc.new_stream(sys.stdout.buffer, _SCHEMA) as stream:
-                stream.write_table(_table(rows))
+            _write_stream(rows)
         case Format.TABLE:
             print_entries(rows)
             if page.more:
@@ -90,7 +86,7 @@ def print_csv(rows: Sequence[dict[str, object]], *, header: bool = True) -> None
     """Rows as CSV; lists as words with spaces between."""
     writer = csv.writer(sys.stdout)
     if header:
-        writer.writerow(_SCHEMA.names)
+        writer.writerow(_COLUMNS)
     for row in rows:
         writer.writerow(
             " ".join(map(str, value)) if isinstance(value, list) else value
@@ -152,15 +148,35 @@ def _print_silent(page: AuditPage) -> None:
 def _write_parquet(rows: Sequence[dict[str, object]], file: Path) -> None:
     if file.suffix != ".parquet":
         raise Malformed("--out writes Parquet: name the file NAME.parquet", code="out")
+    import pyarrow.parquet as pq  # noqa: PLC0415 - the broker's image has none, and it is slow to load
+
     try:
         pq.write_table(_table(rows), file)
     except OSError as error:
         raise Unavailable(f"{file} cannot be written ({error.strerror})", code="out") from None
 
 
+def _write_stream(rows: Sequence[dict[str, object]]) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - the broker's image has none, and it is slow to load
+
+    table = _table(rows)
+    with pa.ipc.new_stream(sys.stdout.buffer, table.schema) as stream:
+        stream.write_table(table)
+
+
 def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415 - the broker's image has none, and it is slow to load
+
+    kinds = {
+        "text": pa.string(),
+        "whole": pa.int64(),
+        "moment": pa.timestamp("ms", tz="UTC"),
+        "texts": pa.list_(pa.string()),
+        "yes": pa.bool_(),
+    }
+    schema = pa.schema([(name, kinds[kind]) for name, kind in _COLUMNS.items()])
     moments = [{**row, "at": datetime.fromisoformat(str(row["at"]))} for row in rows]
-    return pa.Table.from_pylist(moments, schema=_SCHEMA)
+    return pa.Table.from_pylist(moments, schema=schema)
 
 
 def _who(row: dict[str, object]) -> str:

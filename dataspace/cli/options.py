@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from dataspace.client.homes import NoActor
-from dataspace.errors import DataspaceError
+from dataspace.errors import DataspaceError, Unavailable
 from dataspace.exits import USAGE, exit_code
 
 
@@ -37,6 +37,7 @@ ActorOption = Annotated[
 FormatOption = Annotated[Format, typer.Option("--format", help="how to print")]
 
 errors = Console(stderr=True, highlight=False)
+_LEFT_OUT = ("pyarrow", "duckdb")  # of the broker's image; see deploy/Dockerfile
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,6 +59,17 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
             _say({"error": error.kind, "code": error.code, "rule": error.rule,
                   "basis": error.basis, "message": error.message}, chosen)  # fmt: skip
             raise typer.Exit(exit_code(error)) from None
+        except ModuleNotFoundError as error:
+            if error.name not in _LEFT_OUT:
+                raise
+            lacking = Unavailable(
+                f"this installation is a broker's, without {error.name}; run this command from the "
+                "node's image or a member's installation",
+                code="installation",
+            )
+            _say({"error": lacking.kind, "code": lacking.code, "rule": "", "basis": "",
+                  "message": lacking.message}, chosen)  # fmt: skip
+            raise typer.Exit(exit_code(lacking)) from None
 
     return run
 

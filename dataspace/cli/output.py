@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
@@ -57,6 +56,8 @@ def print_release(release: Release, format_: Format, evidence: str | None = None
             writer.writerow(release.answer.columns)
             writer.writerows(release.answer.rows)
         case Format.ARROW:
+            import pyarrow as pa  # noqa: PLC0415 - the broker's image has none, and it is slow to load
+
             with pa.ipc.new_stream(sys.stdout.buffer, release.table.schema) as stream:
                 stream.write_table(release.table)
         case Format.TABLE:

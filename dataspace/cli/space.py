@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow.parquet as pq
 import typer
 
 from dataspace.cli import supervising
@@ -21,7 +20,6 @@ from dataspace.errors import Unavailable
 from dataspace.home import PartyHome, brokers_of
 from dataspace.identity.names import REGIONS
 from dataspace.identity.replicas import MOST_BROKERS
-from dataspace.synthetic import generate_region, product_text
 
 app = typer.Typer(help="make, start and stop a space on one machine", no_args_is_help=True)
 
@@ -67,6 +65,10 @@ def make_space(
 
 
 def _load_patients(home: Path, region: str, patients: int, seed: int) -> None:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - the broker's image has none, and it is slow to load
+
+    from dataspace.synthetic import generate_region, product_text  # noqa: PLC0415 - likewise
+
     with tempfile.TemporaryDirectory(prefix="gba-patients-") as folder:
         loads = []
         for name, table in generate_region(region, patients, seed).items():

@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from dataspace.client.columns import arrow_table, column_types
 from dataspace.errors import Unavailable
 from dataspace.evidence.overlap_releases import CheckedOverlap
 from dataspace.evidence.releases import CheckedRelease
@@ -17,6 +14,9 @@ from dataspace.query.combine import Answer
 from dataspace.query.tree import Query
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class Release:
         Counts are int64, other numbers double unless all are whole or decimals, dates date32,
         moments timestamps without a zone, a histogram a list of int64.
         """
+        from dataspace.client.columns import arrow_table  # noqa: PLC0415 - the broker's image has none, and it is slow to load
+
         return arrow_table(self.answer, self.types)
 
     def to_json(self) -> dict[str, Any]:
@@ -100,6 +102,8 @@ def release_of(
     cosigned: query_pb2.Cosigned | None,
 ) -> Release:
     """A release as a session hands it out, of what was checked."""
+    from dataspace.client.columns import column_types  # noqa: PLC0415 - likewise
+
     return Release(
         id=checked.release_sha256.hex(),
         answer=answer,

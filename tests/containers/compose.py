@@ -1,23 +1,24 @@
-"""deploy/compose.yaml, driven by whichever Compose is there.
+"""The files of deploy/, driven by whichever Compose is there.
 
-Promises that a project that was brought up leaves nothing behind. Leaves the image to `image`.
+Promises that a project that was brought up leaves nothing behind. Leaves the images to `image`.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from tests.spaces import Ran
 
 from .engine import alone, docker, ensure_program, run
-from .image import HOUSE
+from .image import HOUSE, Images
 
-COMPOSE_FILE: Final = HOUSE / "deploy" / "compose.yaml"
+DEPLOY: Final = HOUSE / "deploy"
 HEALTH_SECONDS: Final = 60.0
 COMMAND_SECONDS: Final = 180.0
 
@@ -42,22 +43,32 @@ class Project:
 
     command: tuple[str, ...]
     name: str
-    image: str
-    patients: int
+    images: Images
+    file: Path = DEPLOY / "compose.yaml"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
-    def compose(self, *arguments: str) -> Ran:
+    def compose(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> Ran:
         """Run Compose on this project."""
+        images = {"GBA_NODE_IMAGE": self.images.node, "GBA_BROKER_IMAGE": self.images.broker}
         done = run(
             *self.command,
-            *("--project-name", self.name, "--file", str(COMPOSE_FILE), *arguments),
-            environment={"GBA_IMAGE": self.image, "PATIENTS": str(self.patients)},
-            timeout=COMMAND_SECONDS,
+            *("--project-name", self.name, "--file", str(self.file), *arguments),
+            environment=images | dict(self.environment),
+            timeout=seconds,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
+    def gba(self, *arguments: str) -> Ran:
+        """The `gba` service, run once; of what Compose itself says on the way nothing is kept."""
+        ran = self.compose("run", "--rm", "-T", "gba", *arguments)
+        own = [line for line in ran.err.splitlines() if line.startswith("{")]
+        return Ran(ran.code, ran.out, "\n".join(own) or ran.err)
+
     def container(self, service: str) -> str:
-        """The id of a service's running container."""
-        return self.compose("ps", "--quiet", service).out.strip()
+        """The id of a service's container, whether it runs or not."""
+        labels = {"project": self.name, "service": service, "oneoff": "False"}
+        filters = [f"--filter=label=com.docker.compose.{key}={labels[key]}" for key in labels]
+        return docker("ps", "--all", "--quiet", "--no-trunc", *filters).stdout.strip()
 
     def await_healthy(self, *services: str) -> None:
         """Wait until the services' containers say that they are healthy."""
@@ -80,10 +91,17 @@ class Project:
         }
 
 
+def fresh_project(
+    images: Images, file: str = "compose.yaml", environment: Mapping[str, str] | None = None
+) -> Project:
+    """A file of deploy/ under a name that nobody uses. Raises `NoCompose`."""
+    name = f"gba-test-{secrets.token_hex(4)}"
+    return Project(ensure_compose(), name, images, DEPLOY / file, environment or {})
+
+
 @contextmanager
-def project_up(image: str, patients: int) -> Iterator[Project]:
-    """The file, brought up; taken down with its volumes. Raises `NoCompose`."""
-    project = Project(ensure_compose(), f"gba-test-{secrets.token_hex(4)}", image, patients)
+def project_up(project: Project) -> Iterator[Project]:
+    """The project, brought up; taken down with its volumes."""
     try:
         started = project.compose("up", "--detach", "--no-build")
         assert started.code == 0, started.err

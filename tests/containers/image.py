@@ -1,6 +1,6 @@
-"""The image under test: deploy/Dockerfile, built from the working tree.
+"""The images under test: deploy/Dockerfile's targets, built from the working tree.
 
-Promises an image that is current with the sources, built without network wherever wheels for it can
+Promises images that are current with the sources, built without network wherever wheels for it can
 be fetched beforehand. Leaves starting containers to the tests.
 """
 
@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from .base_image import NoBaseImage, ensure_base
 from .engine import alone, cache_directory, docker, ensure_engine, run
 
-TAG: Final = "gba-dataspace:test"
+# The broker's first: the node's stages follow on its own.
+TAGS: Final = {"broker": "gba-broker:test", "node": "gba-node:test"}
 SOURCES_LABEL: Final = "gba.sources"
 HOUSE: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = HOUSE / "deploy" / "Dockerfile"
@@ -29,25 +31,34 @@ BASE_GLIBC: Final = (2, 36)
 
 
 class NoImage(Exception):
-    """The image under test was not built; the message says why."""
+    """An image under test was not built; the message says why."""
 
 
-def ensure_image() -> str:
-    """The tag of the image under test, built anew when its sources or its base have changed.
+@dataclass(frozen=True)
+class Images:
+    """The images under test, by tag."""
+
+    broker: str
+    node: str
+
+
+def ensure_images() -> Images:
+    """The images under test, built anew when their sources or their base have changed.
 
     Raises `NoImage` and `NoBaseImage`. Needs an engine: call `ensure_engine` first.
     """
     base = ensure_base()
     with alone("image"):
-        before = _inspect(TAG, "{{.Id}}")
         wanted = _sources_digest(base)
-        if _inspect(TAG, f'{{{{index .Config.Labels "{SOURCES_LABEL}"}}}}') == wanted:
-            return TAG
-        _build(base, wanted, wheelhouse())
-        if before and before != _inspect(TAG, "{{.Id}}"):
-            # The one it replaces; stays when a container still uses it.
-            docker("image", "rm", before)
-        return TAG
+        for target, tag in TAGS.items():
+            before = _inspect(tag, "{{.Id}}")
+            if _inspect(tag, f'{{{{index .Config.Labels "{SOURCES_LABEL}"}}}}') == wanted:
+                continue
+            _build(target, base, wanted, wheelhouse())
+            if before and before != _inspect(tag, "{{.Id}}"):
+                # The one it replaces; stays when a container still uses it.
+                docker("image", "rm", before)
+        return Images(**TAGS)
 
 
 def wheelhouse() -> Path | None:
@@ -101,12 +112,13 @@ def _download(lock: Path, wheels: Path) -> None:
         raise NoImage(f"wheels of {lock.name} cannot be fetched: {done.stderr.strip()}")
 
 
-def _build(base: str, sources_digest: str, wheels: Path | None) -> None:
+def _build(target: str, base: str, sources_digest: str, wheels: Path | None) -> None:
     """Stream the build context, so that nothing is written into the working tree."""
     # With wheels at hand the build gets no network: it proves that the lock is whole.
     network = "default" if wheels is None else "none"
     log = cache_directory() / "image.log"
-    command = ["docker", "build", "--tag", TAG, "--network", network, "--force-rm"]
+    command = ["docker", "build", "--target", target, "--tag", TAGS[target]]
+    command += ["--network", network, "--force-rm"]
     command += ["--label", f"{SOURCES_LABEL}={sources_digest}", "--build-arg", f"BASE={base}"]
     command += ["--file", DOCKERFILE.relative_to(HOUSE).as_posix(), "-"]
     with (
@@ -147,12 +159,12 @@ def _inspect(image: str, field: str) -> str:
 
 
 def main() -> int:
-    """Prepare engine, base and image by hand, ahead of the tests."""
+    """Prepare engine, base and images by hand, ahead of the tests."""
     if reason := ensure_engine():
         print(reason, file=sys.stderr)
         return 5
     try:
-        print(ensure_image())
+        print(ensure_images())
     except (NoImage, NoBaseImage) as hindrance:
         print(hindrance, file=sys.stderr)
         return 5

@@ -8,8 +8,9 @@ import pytest
 
 from dataspace.identity.names import REGIONS
 
-from .compose import NoCompose, Project, project_up
+from .compose import NoCompose, Project, fresh_project, project_up
 from .confined import Confinement, listening, only
+from .image import Images
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
@@ -20,10 +21,11 @@ QUESTION = "SELECT region, count(*) AS n FROM patients GROUP BY region ORDER BY 
 
 
 @pytest.fixture(scope="module")
-def project(image: str) -> Iterator[Project]:
+def project(images: Images) -> Iterator[Project]:
     """The file, brought up once; skips where there is no Compose."""
     try:
-        with project_up(image, PATIENTS) as project:
+        fresh = fresh_project(images, environment={"PATIENTS": str(PATIENTS)})
+        with project_up(fresh) as project:
             project.await_healthy("broker", *REGIONS, *WITNESSES, *SIGNERS)
             yield project
     except NoCompose as reason:
@@ -32,8 +34,8 @@ def project(image: str) -> Iterator[Project]:
 
 
 def test_a_member_of_the_composed_space_gets_an_answer(project: Project) -> None:
-    asking = ("run", "--rm", "-T", "gba", "query", QUESTION, "--purpose", "HRESCH")
-    asked = project.compose(*asking, "--as", "hongkong/researcher", "--format", "json")
+    asking = ("query", QUESTION, "--purpose", "HRESCH", "--as", "hongkong/researcher")
+    asked = project.gba(*asking, "--format", "json")
     assert asked.code == 0, asked.err
     assert asked.json["rows"] == [[region, PATIENTS] for region in REGIONS]
     assert asked.json["provisional"] is False  # the three witnesses cosign from their containers
