@@ -44,14 +44,14 @@ def restart(space: Space, party: str, *, kill: bool = False) -> None:
     start_party(space.home, party)
 
 
-def await_ready(space: Space, *parties: str) -> None:
+def await_ready(space: Space, *parties: str, seconds: float = SECONDS) -> None:
     """Wait until these parties (all, if none is named) serve or are attached."""
 
     def ready() -> bool:
         found = [each for each in status_of(space.home) if each.party in (parties or PARTIES)]
         return all(each.stage in {"serving", "attached"} for each in found)
 
-    await_true(ready, "not ready")
+    await_true(ready, "not ready", seconds)
 
 
 def await_true(holds: Callable[[], bool], otherwise: str, seconds: float = SECONDS) -> None:
