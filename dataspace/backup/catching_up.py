@@ -57,19 +57,25 @@ def catch_up(home: PartyHome, copy: Copy) -> tuple[int, int]:
     if not vkeys:
         raise Unverified("the trust list names no log of this node", code="log")
     key = parse_vkey(vkeys[0])
+    return mark.size, fill_up(folder, key, quorum_of(trust, key.name), copy)
+
+
+def fill_up(folder: Path, key: VerifierKey, quorum: Quorum, copy: Copy) -> int:
+    """Bring the log in a folder, which nobody has open, to its copy's size; returns that."""
     old = verify_checkpoint(DirectoryReader(folder).checkpoint(), key)
     text = copy.checkpoint()
     new = verify_checkpoint(text, key)
     if new.size <= old.size:
-        return mark.size, old.size
+        return old.size
     tree = _checked(copy, old, new)
-    _write(folder, copy, tree, old, new)
+    cosigned = _cosigned(copy, key, quorum, tree, new)
+    _write(folder, tree, old, new)
     files = DurableDirectory(folder)
-    cosigned = _cosigned(copy, key, quorum_of(trust, key.name), tree, new)
+    # INVARIANT: the checkpoint comes after what it covers, and is never behind what is cosigned.
     files.write({CHECKPOINT: text.encode()})
     if cosigned:
         files.write({COSIGNED: cosigned.encode()})
-    return mark.size, new.size
+    return new.size
 
 
 def _checked(copy: Copy, old: Checkpoint, new: Checkpoint) -> Tree:
@@ -86,7 +92,7 @@ def _checked(copy: Copy, old: Checkpoint, new: Checkpoint) -> Tree:
     return tree
 
 
-def _write(folder: Path, copy: Copy, tree: Tree, old: Checkpoint, new: Checkpoint) -> None:
+def _write(folder: Path, tree: Tree, old: Checkpoint, new: Checkpoint) -> None:
     reader, files = DirectoryReader(folder), DurableDirectory(folder)
     for tile in tiles_between(old.size, new.size):
         if tile.level is None:
