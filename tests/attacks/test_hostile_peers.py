@@ -17,11 +17,11 @@ import psutil
 import pytest
 
 from broker.callers import MOST_OF_ONE
-from broker.http_limits import MOST_OF_ONE_ADDRESS
 from broker.limits import MAX_RECEIVED_BYTES
 from dataspace.channels import pinned_channel
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import payload_type_of
+from dataspace.observing.http_limits import MOST_OF_ONE_ADDRESS
 from dataspace.v1 import broker_pb2, broker_pb2_grpc, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from tests.attacks.forgery import COUNT, Asker, make_request, now_ms, sign_payload
@@ -278,7 +278,7 @@ def nested(depth: int) -> bytes:
 def test_bytes_that_are_no_message_are_refused(space: Space, message: bytes) -> None:
     with channel(space) as opened:
         for method in ("Audit", "Catalogue"):
-            call = opened.unary_unary(f"/dataspace.v1.Broker/{method}")
+            call: Any = opened.unary_unary(f"/dataspace.v1.Broker/{method}")
             assert status_of(lambda call=call: call(message, timeout=20)) in {  # type: ignore[misc]
                 grpc.StatusCode.INTERNAL,
                 grpc.StatusCode.INVALID_ARGUMENT,
@@ -290,7 +290,7 @@ def test_unknown_fields_in_what_is_signed_are_refused(space: Space, extra: bytes
     asker = Asker.of(space)
     with asker.session:
         like = asker.seal(make_request())
-        forged = sign_payload(like.payload + extra, like, asker.home.identity)
+        forged = sign_payload(like.payload + extra, like, asker.home.identity.current())
         assert payload_type_of(query_pb2.QueryRequest) == forged.payload_type
         assert asker.hear(forged) == {"broker": "malformed unknown-fields"}
 
