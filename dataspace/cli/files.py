@@ -1,7 +1,8 @@
-"""Files that a person names on the command line, with errors that say what to do."""
+"""Files, and addresses of papers, that a person names on the command line."""
 
 from __future__ import annotations
 
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from dataspace.audit.durable import write_synced
 from dataspace.errors import Malformed, Refused, Unavailable
 
 _MOST = 8 * 1024 * 1024
+_SECONDS = 10.0
 
 
 def file_bytes(path: Path) -> bytes:
@@ -43,3 +45,21 @@ def write_new_file(path: Path, data: bytes) -> None:
             code="file-there", rule="file-there", basis="space rule: files",
         )  # fmt: skip
     write_file(path, data)
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is fetched; what is fetched has to be signed, or pinned by a digest."""
+    return source.startswith(("http://", "https://"))
+
+
+def paper_bytes(source: str) -> bytes:
+    """A trust list or charter from a file or an address; `Unavailable` where that gives none."""
+    if not is_url(source):
+        return file_bytes(Path(source))
+    try:
+        with urllib.request.urlopen(source, timeout=_SECONDS) as reply:  # noqa: S310 - see is_url
+            return bytes(reply.read(_MOST))
+    except (OSError, ValueError):
+        raise Unavailable(
+            f"{source} cannot be fetched; see the address, or ask for the file", code="join-fetch"
+        ) from None

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dataspace.cli.certifying import REQUEST_FILE, AlgorithmOption, OutOption, tell_request
-from dataspace.cli.files import file_bytes
+from dataspace.cli.files import is_url, paper_bytes
 from dataspace.cli.options import Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out
 from dataspace.client.homes import NoActor
-from dataspace.errors import Malformed, Unavailable
+from dataspace.errors import Malformed
 from dataspace.home import PartyHome
 from dataspace.identity.algorithms import ED25519
-from dataspace.identity.dsse import MAX_ENVELOPE_BYTES
 from dataspace.identity.names import ActorUri
 from dataspace.joining import Invitation, make_home, settle
 from dataspace.processes import now_ms
 from dataspace.requesting import BROKER_DNS, first_request
-
-_SECONDS = 10.0
 
 
 @told
@@ -64,7 +58,7 @@ def join(
         raise NoActor("say where your home shall be: --home HOME")
     actor = ActorUri.parse(uri)
     sources = [*trust, *(charter or ())]
-    if not trust_sha256 and any(map(_is_url, sources)):
+    if not trust_sha256 and any(map(is_url, sources)):
         # SECURITY: over a network it could be anybody's list, and everything hangs on it.
         raise Malformed(
             "what is fetched is believed by its digest alone; give --trust-sha256, which "
@@ -73,9 +67,9 @@ def join(
         )
     invitation = Invitation.read(
         broker,
-        [_read(each) for each in trust],
+        [paper_bytes(each) for each in trust],
         trust_sha256,
-        [_read(each) for each in charter or ()],
+        [paper_bytes(each) for each in charter or ()],
     )
     places = make_home(
         home, actor, invitation, now_ms(),
@@ -87,20 +81,3 @@ def join(
         given = "as given" if trust_sha256 else "compare it with somebody in the space"
         out.print(f"trust list {invitation.trust_sha256}: {given}", markup=False, soft_wrap=True)
     tell_request(made, file or home / REQUEST_FILE, format_)
-
-
-def _is_url(source: str) -> bool:
-    return source.startswith(("http://", "https://"))
-
-
-def _read(source: str) -> bytes:
-    if not _is_url(source):
-        return file_bytes(Path(source))
-    try:
-        with urllib.request.urlopen(source, timeout=_SECONDS) as reply:  # noqa: S310 - http alone
-            data = reply.read(MAX_ENVELOPE_BYTES + 1)
-    except (OSError, ValueError, urllib.error.URLError):
-        raise Unavailable(
-            f"{source} cannot be fetched; see the address, or ask for the file", code="join-fetch"
-        ) from None
-    return bytes(data)

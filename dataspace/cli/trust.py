@@ -10,14 +10,18 @@ from typing import Annotated
 import typer
 from google.protobuf import json_format
 
-from dataspace.cli.files import file_bytes, write_file
+from dataspace.cli.files import file_bytes, paper_bytes, write_file
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.homes import space_home
+from dataspace.errors import Malformed, Unverified
 from dataspace.home import CONFIG, PartyHome
 from dataspace.identity.drafting import add_request, draft_next
+from dataspace.identity.dsse import parse_envelope
 from dataspace.identity.signing_requests import read_request
 from dataspace.identity.trustlist import TrustList
+from dataspace.in_force import InForce
+from dataspace.v1.revocation_pb2 import RevocationLists
 
 _WIDEST = 100  # characters of a key in a table
 
@@ -124,6 +128,38 @@ def draft(
         f"`gba govern propose --trust-list {file}`",
         markup=False, soft_wrap=True,
     )  # fmt: skip
+
+
+@app.command()
+@told
+def update(
+    sources: Annotated[
+        list[str], typer.Argument(help="trust lists in order: files, or http://…/trust/N.dsse")
+    ],
+    home: HomeOption = None,
+    actor: ActorOption = None,
+) -> None:
+    """Take later trust lists into a home that was away while they came into force.
+
+    Each has to follow the one before, signed by two regions; one that is there already is no
+    change.
+    """
+    del actor  # the list is public
+    in_force = InForce(_party(home))
+    try:
+        lists = [parse_envelope(paper_bytes(each)) for each in sources]
+    except Malformed as error:
+        raise (
+            error
+            if error.code == "file"
+            else Unverified("this is no trust list; ask for the file anew", code="trust-list-form")
+        ) from None
+    problems = in_force.receive(RevocationLists(trust_lists=lists))
+    if problems:
+        raise problems[0]
+    trust = in_force.trust()
+    out.print(f"version {trust.version} of the trust list is in force here, "
+              f"digest {trust.payload_sha256.hex()}", markup=False, soft_wrap=True)  # fmt: skip
 
 
 def _party(home: Path | None) -> PartyHome:

@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,17 +21,22 @@ from dataspace.client import Session
 from dataspace.home import PartyHome
 from dataspace.identity.keystore import SIGNING_CHAIN, TLS_CHAIN, load_chain
 from dataspace.v1.query_pb2 import ReleaseBundle
+from tests.docs.blocks import blocks, commands
+from tests.docs.typed import Session as Shell
+from tests.federation.copies import running_copy
 from tests.federation.processes import await_ready, await_true, restart
 from tests.federation.shell import gba, query
 from tests.spaces import Ran, Space
 
 MARIA = "gba://macao/university/researcher/maria"
+GUIDE = "docs/operator-joining.md"
 SQL = "SELECT region, count(*) FROM patients GROUP BY region"
 
 
-@pytest.fixture
-def space(asked_space: Space) -> Space:
-    return asked_space
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
+    with running_copy(tmp_path_factory.mktemp("joining")) as running:
+        yield running
 
 
 def done(ran: Ran) -> Ran:
@@ -172,6 +178,28 @@ def test_what_was_rotated_starts_again_with_what_it_has(space: Space) -> None:
         await_ready(space, party)
     assert done(query(space, SQL)).json["hidden_cells"] is not None
     assert done(gba("audit", "verify", "--home", str(space.home))).code == 0
+
+
+def test_the_operators_guide_does_what_it_says(
+    space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/operator-joining.md, word for word; at last the broker shows another pinned key."""
+    monkeypatch.chdir(tmp_path)  # it writes files beside itself
+    shown = shown_by_broker(space)
+    guide = [each for each in blocks(GUIDE) if each.language == "console"]
+    lines = [line for block in guide for line in commands(block)]
+    assert len(lines) >= 24
+    ran = Shell(space.home).type(*(numbered := [f"{line} # {n}" for n, line in enumerate(lines)]))
+    for line in numbered:
+        assert ran[line].code == 0, f"{line}: {ran[line].err}"
+    assert shown_by_broker(space).public_key() != shown.public_key()
+    # Who was away while the list came into force does not know the broker, until it has the list.
+    away = query(space, SQL, actor="guangzhou/regulator")
+    assert (away.code, away.error["code"]) == (6, "broker-key")
+    home = str(space.home / "actors/guangzhou-regulator")
+    papers = PartyHome(space.home / "broker").http_address
+    done(gba("trust", "update", f"http://{papers}/trust/2.dsse", "--home", home))
+    done(gba("catalog", "--home", home))
 
 
 def chains_of(space: Space, party: str) -> tuple[bytes, bytes]:

@@ -19,6 +19,7 @@ from dataspace.cli.founding import found_space, mark_whole
 from dataspace.cli.main import app
 from dataspace.errors import DataspaceError
 from dataspace.home import PartyHome
+from dataspace.identity.drafting import draft_next
 from dataspace.identity.envelopes import open_envelope, seal
 from dataspace.identity.freshness import make_freshness
 from dataspace.identity.keystore import (
@@ -35,6 +36,7 @@ from dataspace.identity.keystore import (
 )
 from dataspace.identity.register import REGISTER, Register
 from dataspace.identity.trusted import read_unverified
+from dataspace.identity.trustlist import seal_trust_list
 from dataspace.in_force import InForce
 from dataspace.processes import now_ms
 from dataspace.v1 import broker_pb2
@@ -514,3 +516,47 @@ def test_the_trust_list_that_a_home_stands_on_is_the_one_it_was_given(
     assert datetime.now(UTC) + timedelta(days=300) < PartyHome(maria).credentials.until()["tls"]
     with pytest.raises(DataspaceError):
         load_identity(maria.parent)
+
+
+def next_list(space: Path, *regions: str, change: str = "") -> bytes:
+    """Version 2 of the trust list, signed by these regions."""
+    wire = draft_next(PartyHome(space / "macao").trust_envelopes(now_ms())[-1], now_ms())
+    wire.expires_at_ms += 1
+    if change:
+        wire.space = change
+    keys = [(f"{each}-1", load_private_key(space / each / "authority/trust.key"))
+            for each in regions]  # fmt: skip
+    return seal_trust_list(wire, keys).SerializeToString()
+
+
+def test_a_home_that_was_away_takes_the_lists_that_follow_and_no_others(
+    space: Path, tmp_path: Path, maria: Path
+) -> None:
+    file = tmp_path / "2.dsse"
+    for content, code in (
+        (next_list(space, "macao"), "trust-list-quorum"),
+        (next_list(space, "macao", "hongkong", change="another"), "trust-list-history"),
+        (b"no list", "trust-list-form"),
+    ):
+        file.write_bytes(content)
+        ran = gba("trust", "update", str(file), "--home", str(maria))
+        assert (ran.code, ran.error["code"]) == (6, code)
+        assert not (maria / "trust/2.dsse").exists()
+    file.write_bytes(next_list(space, "macao", "hongkong"))
+    for _ in range(2):
+        ran = gba("trust", "update", str(file), "--home", str(maria))
+        assert ran.code == 0, ran.err
+        assert "version 2" in ran.out
+    assert PartyHome(maria).trust(now_ms()).version == 2
+    assert gba("trust", "update", str(tmp_path / "no"), "--home", str(maria)).code == 3
+
+
+def test_who_joins_later_gives_every_list_from_the_first(space: Path, tmp_path: Path) -> None:
+    second = tmp_path / "2.dsse"
+    second.write_bytes(next_list(space, "guangzhou", "hongkong"))
+    assert join(space, tmp_path / "late", MARIA, "--trust", str(second)).code == 0
+    assert PartyHome(tmp_path / "late").trust(now_ms()).version == 2
+    ran = gba("join", BROKER, "--trust", str(second), "--uri", MARIA, "--home",
+              str(tmp_path / "later"))  # fmt: skip
+    assert ran.code == 6
+    assert not (tmp_path / "later/party.toml").exists()
