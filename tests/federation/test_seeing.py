@@ -197,7 +197,7 @@ def test_the_broker_answers_the_standard_health_service(space: Space) -> None:
             assert abs(told_time(call.trailing_metadata()) - now_ms()) < 5_000
         with pytest.raises(grpc.RpcError) as caught:
             stub.Check(health_pb2.HealthCheckRequest(service=PLANTED), timeout=10)
-        assert caught.value.code() is grpc.StatusCode.NOT_FOUND  # type: ignore[attr-defined]  # grpcio's are calls
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 def test_nobodys_name_or_document_is_in_lines_pages_run_files_or_traces(
@@ -294,13 +294,11 @@ def test_a_node_whose_broker_goes_is_not_ready_and_says_so(space: Space) -> None
         await_ready(space)
 
 
-@pytest.mark.parametrize("setting", ["0.0.0.0:9464", "192.168.7.7:9464", "metrics.example:80"])
-def test_a_process_does_not_start_with_a_page_for_others(space: Space, setting: str) -> None:
+def test_a_process_does_not_start_with_a_page_for_others(space: Space) -> None:
     stop(space, "macao/witness")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GBA_METRICS", setting)
-        process = start_party(space.home, "macao/witness")
-        assert process.wait(timeout=60) == 3
+        patch.setenv("GBA_METRICS", "0.0.0.0:9464")
+        assert start_party(space.home, "macao/witness").wait(timeout=60) == 3
     state = json.loads((space.home / "macao/witness/run/state.json").read_text())
     assert state["code"] == "metrics-address"
     start_party(space.home, "macao/witness")

@@ -91,12 +91,12 @@ def test_the_page_says_what_it_should(tmp_path: Path) -> None:
 
 def test_a_party_that_is_not_ready_says_why_by_codes(tmp_path: Path) -> None:
     def broken() -> Iterator[str]:
+        yield from ()
         raise RuntimeError("Chan Tai Man")
-        yield  # pragma: no cover
 
     def closed() -> Iterator[str]:
+        yield from ()
         raise Unavailable("the log is closed", code="log-stopped")
-        yield  # pragma: no cover
 
     checks = (holds("not-attached", lambda: False), holds("fine", lambda: True), broken, closed)
     status, text = served(tmp_path, lambda address: fetch(address, "/readyz"), checks)
