@@ -1,4 +1,7 @@
-"""A node is backed up under load, loses its disk, and comes back without forking its log."""
+"""A node is backed up under load, loses its disk, and comes back without forking its log.
+
+The commands of docs/backup.md are typed as they stand there.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from dataspace.errors import Unavailable
 from dataspace.home import MAKING, PartyHome
 from dataspace.identity.keystore import load_private_key
 from dataspace.processes import read_state
+from tests.docs.blocks import blocks, commands
 from tests.federation.copies import running_copy, still_copy
 from tests.federation.processes import await_ready, await_true, stop
 from tests.federation.shell import gba, query
@@ -31,6 +35,7 @@ from tests.spaces import Ran, Space, contents
 
 SQL = "SELECT sex, count(*) AS n FROM patients GROUP BY sex"
 LONG = 60.0  # that a busy machine may take
+GUIDE = "docs/backup.md"
 OTHER_PARTIES = ("witness", "revocation", "authority")
 
 
@@ -72,8 +77,21 @@ class Kept:
         for each in OTHER_PARTIES:
             (self.folder / each).rename(self.home / each)
 
-    def url(self) -> str:
-        return f"http://{PartyHome(self.space.home / 'broker').config.http}/logs/hongkong"
+    def type(self, words: str) -> None:
+        """The commands of the one block of the guide that holds these words, as they stand."""
+        (block,) = [each for each in blocks(GUIDE) if words in each.text]
+        broker = PartyHome(self.space.home / "broker").config.http
+        for line in commands(block):
+            typed = line.replace("/safe", str(self.folder)).replace("BROKER", broker)
+            environment = {
+                **os.environ,
+                "GBA_HOME": str(self.space.home),
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            }
+            ran = subprocess.run(
+                ["bash", "-c", typed], env=environment, capture_output=True, check=False
+            )
+            assert ran.returncode == 0, (typed, ran.stderr)
 
     def let_time_pass(self) -> None:
         """As if the minutes after a restore were over."""
@@ -84,9 +102,10 @@ class Kept:
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     folder = tmp_path_factory.mktemp("kept")
-    make_recovery_key(folder / "recovery.key")
     with running_copy(folder) as space:
-        yield Kept(space, folder)
+        kept = Kept(space, folder)
+        kept.type("backup keygen")
+        yield kept
 
 
 @contextmanager
@@ -145,16 +164,16 @@ def test_a_node_of_the_release_before_works_with_this_broker_and_this_node_with_
 def test_backed_up_under_load_and_restored_a_node_goes_on_as_the_same_history(kept: Kept) -> None:
     with asked_all_the_time(kept.space) as codes:
         await_true(lambda: len(codes) > 0, "nobody asks", LONG)
-        file = kept.back_up("under-load")
+        kept.type("--out /safe/hongkong.backup")
         await_true(lambda: len(codes) > 2, "nobody asks any more", LONG)
     assert set(codes) == {0}
-    assert file.stat().st_mode & 0o077 == 0
+    assert (kept.folder / "hongkong.backup").stat().st_mode & 0o077 == 0
+    kept.type("/safe/rehearsal")
     before = size_of(kept.home)
     kill_everything_of(kept)
     kept.lose_disk()
 
-    ran = kept.restore(file, kept.home)
-    assert ran.code == 0, ran.err
+    kept.type("/safe/recovery.key --home $GBA_HOME/hongkong")
     kept.put_others_back()
     backed_up = size_of(kept.home)
     assert backed_up < before
@@ -172,8 +191,7 @@ def test_backed_up_under_load_and_restored_a_node_goes_on_as_the_same_history(ke
     assert caught.value.code == "log-restored"
     assert contents(kept.home / "log") == files
 
-    caught_up = gba("restore", "--catch-up", "--home", str(kept.home), "--from", kept.url())
-    assert caught_up.code == 0, caught_up.err
+    kept.type("--catch-up --home")
     start_party(kept.space.home, "hongkong")
     await_ready(kept.space, seconds=LONG)
     assert not (kept.home / "log" / RESTORED).exists()
