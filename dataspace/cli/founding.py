@@ -28,7 +28,7 @@ from dataspace.audit.cosignatures import CosigningPrivateKey, cosigning_vkey
 from dataspace.audit.notes import verifier_key
 from dataspace.audit.store import LogStore
 from dataspace.audit.witness_store import SqliteWitnessStore
-from dataspace.cli.founding_charter import found_charter, settle_charter
+from dataspace.cli.founding_charter import copy_policies, found_charter, settle_charter
 from dataspace.cli.founding_trust import (
     REVOCATION,
     found_register,
@@ -361,7 +361,7 @@ def _settle(
     folder.mkdir(mode=0o700)
     (folder / "1.dsse").write_bytes(trust)
     if kind in {"node", "broker"}:
-        _copy_policies(directory / "policies")
+        copy_policies(installed_policies(), directory / "policies")
         settle_charter(directory, charter[0])
     if kind != "actor":
         (directory / "run").mkdir(mode=0o700)
@@ -391,11 +391,6 @@ def installed_policies() -> Path:
     if not folders:
         raise Unavailable("the installation lacks its policies folder", code="installation")
     return Path(folders[0])
-
-
-def _copy_policies(target: Path) -> None:
-    ignored = shutil.ignore_patterns("__pycache__", "__init__.py", ".*")
-    shutil.copytree(installed_policies(), target, ignore=ignored)
 
 
 def is_space(home: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,3 +46,9 @@ def settle_charter(directory: Path, charter: Envelope) -> None:
     folder = directory / FOLDER
     folder.mkdir(mode=0o700)
     write_charter(folder, charter, 1)
+
+
+def copy_policies(installed: Path, target: Path) -> None:
+    """The installed policies into the directory of a party that decides."""
+    ignored = shutil.ignore_patterns("__pycache__", "__init__.py", ".*")
+    shutil.copytree(installed, target, ignore=ignored)

@@ -278,7 +278,7 @@ def nested(depth: int) -> bytes:
 def test_bytes_that_are_no_message_are_refused(space: Space, message: bytes) -> None:
     with channel(space) as opened:
         for method in ("Audit", "Catalogue"):
-            call = opened.unary_unary(f"/dataspace.v1.Broker/{method}")
+            call: Any = opened.unary_unary(f"/dataspace.v1.Broker/{method}")
             assert status_of(lambda call=call: call(message, timeout=20)) in {  # type: ignore[misc]
                 grpc.StatusCode.INTERNAL,
                 grpc.StatusCode.INVALID_ARGUMENT,

@@ -11,7 +11,7 @@ import pytest
 from dataspace.client import brokers
 from dataspace.client.brokers import LOST, Brokers
 from dataspace.client.evidence import fetch_from_all
-from dataspace.client.repeating import may_be_repeated, reached_nobody
+from dataspace.client.repeating import may_be_repeated, reached_nobody, unsure
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.home import CONFIG, PartyHome, brokers_of
 from dataspace.identity.freshness import make_freshness
@@ -175,6 +175,14 @@ def test_a_broker_that_reaches_nobody_is_passed_by_once(tmp_path: Path) -> None:
 )
 def test_what_changes_or_counts_is_not_asked_again(request_: Any) -> None:
     assert not may_be_repeated(request_)
+
+
+def test_who_changed_something_is_told_to_look_before_sending_more() -> None:
+    told = unsure(GONE, agreement_pb2.AgreementStep())
+    assert told.code == LOST
+    assert "is not known" in told.message
+    assert unsure(GONE, audit_pb2.AuditRequest()) is GONE
+    assert unsure(STRANGE, agreement_pb2.AgreementStep()) is STRANGE
 
 
 def test_looks_may_be_asked_again() -> None:
