@@ -16,7 +16,8 @@ import pytest
 
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
-from dataspace.client.session import OnProgress, Session
+from dataspace.client.heard import refusal_in
+from dataspace.client.session import OnProgress, Session, now_ms
 from dataspace.errors import Unavailable, Unverified
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
@@ -442,6 +443,6 @@ def test_a_refusal_that_the_broker_did_not_sign_is_unverified(space: Space, maca
     signed = seal(refusal, macao.identity)
     answer = query_pb2.NodeAnswer(body=signed, receipt=macao.record(signed))
     with Session(PartyHome(space.home / "actors/hongkong-researcher")) as session:
-        error = session._refusal(answer, bytes(32))
+        error = refusal_in(answer, bytes(32), session.trust, now_ms())
     assert isinstance(error, Unverified)
     assert error.code == "refusal-signer"
