@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from dataspace.errors import DataspaceError, Unavailable, Unverified
-from dataspace.evidence.answers import error_of
+from dataspace.evidence.answers import check_receipt, error_of
 from dataspace.evidence.overlap_releases import CheckedOverlap
 from dataspace.evidence.releases import GIVEN_UP, CheckedRelease
+from dataspace.identity.envelopes import open_envelope
+from dataspace.identity.trusted import BROKER
+from dataspace.identity.trustlist import TrustList
 from dataspace.v1 import query_pb2
 
 
@@ -48,3 +52,16 @@ def require_regions(checked: CheckedRelease | CheckedOverlap, require: str) -> N
     raise Unavailable(
         f"{node.region}: {node.reason}; ask again, or with --require any", code="node-unavailable"
     )
+
+
+def refusal_in(
+    answer: query_pb2.NodeAnswer, request_sha256: bytes, trust: TrustList, now_ms: int
+) -> DataspaceError:
+    """The broker's own no, once it is certain that it is the broker's."""
+    at = datetime.fromtimestamp(now_ms / 1000, UTC)
+    opened = open_envelope(answer.body, query_pb2.Refusal, trust, at)
+    brokers = {broker.uri for broker in trust.brokers}
+    if opened.signer.uri not in brokers or opened.message.request_sha256 != request_sha256:
+        return Unverified("a refusal that the broker did not sign", code="refusal-signer")
+    check_receipt(answer.receipt, BROKER, opened.payload_sha256, trust)
+    return error_of(opened.message.status)

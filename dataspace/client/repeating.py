@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
+from dataspace.client.brokers import LOST
+from dataspace.errors import DataspaceError, Unavailable
 from dataspace.evidence.releases import PER_BROKER, UNSIGNED
 from dataspace.v1 import (
     agreement_pb2,
@@ -36,6 +38,17 @@ def may_be_repeated(request: Message) -> bool:
     if isinstance(request, charter_pb2.GovernanceRequest):
         return not request.HasField("submit")
     return isinstance(request, _LOOKS)
+
+
+def unsure(error: DataspaceError, request: Message) -> DataspaceError:
+    """What a caller hears whose broker went away under a request that is not asked again."""
+    if error.code != LOST or may_be_repeated(request):
+        return error
+    return Unavailable(
+        "the broker went away, and whether this was delivered is not known; look (`gba agreement "
+        "list`, `gba consent list`, `gba audit tail`) before you send it again",
+        code=LOST,
+    )
 
 
 def reached_nobody(event: query_pb2.QueryEvent) -> bool:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Self, TypeAlias
 
 import grpc
@@ -31,14 +30,13 @@ from dataspace.client.evidence import (
 )
 from dataspace.client.existence import ExistenceChecks, Presence
 from dataspace.client.explanations import NodeExplanation, read_explanations
-from dataspace.client.heard import cosigned_in, require_regions
+from dataspace.client.heard import cosigned_in, refusal_in, require_regions
 from dataspace.client.records import PatientRecord, RecordAsking
 from dataspace.client.release import Release, release_of
-from dataspace.client.repeating import may_be_repeated, reached_nobody
+from dataspace.client.repeating import may_be_repeated, reached_nobody, unsure
 from dataspace.client.sealing_keys import KnownKeys
 from dataspace.client.traced import traced
-from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
-from dataspace.evidence.answers import check_receipt, error_of
+from dataspace.errors import Refused, Unavailable, Unverified
 from dataspace.evidence.cosigned import check_cosigned, receipts_of
 from dataspace.evidence.offers import regions_asked
 from dataspace.evidence.overlap_releases import check_overlap
@@ -46,7 +44,7 @@ from dataspace.evidence.pinned import pin
 from dataspace.evidence.quorum import trusted_quorum
 from dataspace.evidence.releases import check_release
 from dataspace.home import PartyHome
-from dataspace.identity.envelopes import open_envelope, seal
+from dataspace.identity.envelopes import seal
 from dataspace.identity.freshness import MAX_LIFE_MS, make_freshness
 from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import TrustList
@@ -258,7 +256,7 @@ class Session:
         try:
             answers = self._stub().Audit(envelope, timeout=seconds)
         except grpc.RpcError as error:
-            raise self._brokers.failed(error) from None
+            raise unsure(self._brokers.failed(error), request) from None
         digest = hashlib.sha256(envelope.payload).digest()
         return check_answers(answers, logs, digest, self.trust, now_ms())
 
@@ -384,7 +382,7 @@ class Session:
                             progress = event.progress
                             on_progress(progress.region, progress.stage, progress.fraction)
                     case "refusal":
-                        raise self._refusal(event.refusal, digest)
+                        raise refusal_in(event.refusal, digest, self.trust, now_ms())
                     case "release" if cosigned_seconds > 0:
                         return event, digest, cosigned_in(call, events, cosigned_seconds)
                     case "release" | "explanations":
@@ -398,13 +396,3 @@ class Session:
             yield from call
         except grpc.RpcError as error:
             raise self._brokers.failed(error) from None
-
-    def _refusal(self, answer: query_pb2.NodeAnswer, digest: bytes) -> DataspaceError:
-        """The broker's own no, once it is certain that it is the broker's."""
-        at = datetime.fromtimestamp(now_ms() / 1000, UTC)
-        opened = open_envelope(answer.body, query_pb2.Refusal, self.trust, at)
-        brokers = {broker.uri for broker in self.trust.brokers}
-        if opened.signer.uri not in brokers or opened.message.request_sha256 != digest:
-            return Unverified("a refusal that the broker did not sign", code="refusal-signer")
-        check_receipt(answer.receipt, "broker", opened.payload_sha256, self.trust)
-        return error_of(opened.message.status)

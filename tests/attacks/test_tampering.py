@@ -16,7 +16,8 @@ import pytest
 
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
-from dataspace.client.session import OnProgress, Session
+from dataspace.client.heard import refusal_in
+from dataspace.client.session import OnProgress, Session, now_ms
 from dataspace.errors import Unavailable, Unverified
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
@@ -29,7 +30,7 @@ from dataspace.query.combine import combine
 from dataspace.query.parse import parse_query
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
-from tests.attacks.forgery import log_sizes, now_ms
+from tests.attacks.forgery import log_sizes
 from tests.federation.copies import running_copy
 from tests.spaces import Space
 
@@ -442,6 +443,6 @@ def test_a_refusal_that_the_broker_did_not_sign_is_unverified(space: Space, maca
     signed = seal(refusal, macao.identity)
     answer = query_pb2.NodeAnswer(body=signed, receipt=macao.record(signed))
     with Session(PartyHome(space.home / "actors/hongkong-researcher")) as session:
-        error = session._refusal(answer, bytes(32))
+        error = refusal_in(answer, bytes(32), session.trust, now_ms())
     assert isinstance(error, Unverified)
     assert error.code == "refusal-signer"

@@ -135,3 +135,35 @@ def test_a_forwarded_request_without_an_outcome_is_a_remark() -> None:
 
 def test_entries_without_a_request_are_left_out() -> None:
     assert held([line("macao", "product.loaded", request=b"")]).requests == 0
+
+
+SECOND = "broker-2"
+
+
+def by_second(lines: list[Line]) -> list[Line]:
+    """The same, told by the second broker."""
+    return [Line(SECOND, each.entry) if each.log == "broker" else each for each in lines]
+
+
+def test_what_another_broker_carried_is_known_to_its_log() -> None:
+    logs = (*LOGS, SECOND)
+    honest = by_second(broker(macao="answer"))
+    found = reconcile([*honest, released("macao", "answer")], logs, now_ms=NOW)
+    assert (found.requests, found.differences) == (1, ())
+    denied = reconcile([released("macao", "answer")], logs, now_ms=NOW)
+    assert [each.code for each in denied.differences] == ["broker-denies"]
+
+
+def test_a_broker_that_left_a_request_open_is_named() -> None:
+    found = reconcile(by_second([FORWARDED]), (*LOGS, SECOND), now_ms=NOW)
+    assert [(each.code, each.log) for each in found.remarks] == [("unfinished", SECOND)]
+    assert found.remarks[0].message.startswith(SECOND)
+
+
+def test_a_brokers_own_answer_is_looked_for_in_its_own_log() -> None:
+    read = line(SECOND, "evidence.read", "own")
+    relayed = by_second([FORWARDED, line("broker", "evidence.relayed", said={"broker": "own"})])
+    logs = (*LOGS, SECOND)
+    assert not reconcile([*relayed, read], logs, now_ms=NOW).differences
+    never = reconcile(relayed, logs, now_ms=NOW)
+    assert [(each.code, each.log) for each in never.differences] == [("node-never-logged", SECOND)]
