@@ -22,7 +22,7 @@ from .confined import Confinement, listening, only
 from .engine import docker
 from .image import Images
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
 GUIDE = "docs/operator-guide.md"
 PATIENTS = 500
