@@ -1,4 +1,4 @@
-"""The files of deploy/: every service is confined, and nothing is published but the broker's port."""
+"""The files of deploy/: every service is confined, and only the broker publishes a port."""
 
 from __future__ import annotations
 
