@@ -24,7 +24,7 @@ from dataspace.v1.envelope_pb2 import Envelope
 HOME = "/space"
 QUESTION = "SELECT region, count(distinct person) AS n FROM patients GROUP BY region"
 ACTORS = ("guangzhou/researcher", "hongkong/researcher", "macao/researcher")
-PAUSE = 0.25
+PAUSE = 0.5
 CALL_SECONDS = 20.0
 REPLAY_EVERY = 4
 # A request lives for 120 s: an older one would be refused for its age, which proves nothing.

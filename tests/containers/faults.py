@@ -32,7 +32,7 @@ CONSENT: Final = (
     "consent", "give", "--document", "hkid:A123456(3)", "--recipient", "macao/hospital",
     "--purpose", "TREAT", "--until", "2099-01-01", "--as", "hongkong/clinician",
 )  # fmt: skip
-HEAL_SECONDS: Final = 60.0
+HEAL_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True)

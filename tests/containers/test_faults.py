@@ -11,7 +11,7 @@ from dataspace.identity.names import REGIONS
 from .engine import docker
 from .faults import SMALL, Scene, inflicted, lacking, whole
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
 
 def kill(scene: Scene, service: str) -> None:

@@ -17,7 +17,7 @@ from . import expiring
 from .engine import docker, ensure_program, run
 from .faults import Scene, inflicted, lacking, stand_in, whole
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
 HOME = "/space/macao"
 CLOCK_LIBRARY = "usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
@@ -58,7 +58,11 @@ def test_a_full_disk_stops_one_node_until_there_is_room(scene: Scene) -> None:
         fault.heard(asked := scene.query())
         assert asked.code == 5, asked.err
         assert docker("exec", container, "rm", f"{HOME}/filling").returncode == 0
+        # A log that could not be written is opened anew, and by nobody but a fresh process.
+        told = scene.await_told(time.time(), lacking("macao"))
+        assert "open it again" in told["reasons"]["macao"]
         fault.heal()
+        assert docker("restart", "--time", "30", container).returncode == 0
 
 
 @pytest.fixture(scope="module")

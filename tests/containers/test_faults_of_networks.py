@@ -12,7 +12,7 @@ from . import proxy
 from .engine import docker
 from .faults import Scene, inflicted, lacking, stand_in, whole
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
