@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from dataspace.v1.query_pb2 import ReleaseBundle
 from tests.docs.blocks import blocks, commands
 from tests.docs.typed import Session as Shell
 from tests.federation.copies import running_copy
-from tests.federation.processes import await_ready, await_true, restart
+from tests.federation.processes import await_true, restart
 from tests.federation.shell import gba, query
 from tests.spaces import Ran, Space
 
@@ -175,7 +176,7 @@ def test_a_release_is_signed_by_the_renewed_keys(space: Space) -> None:
 def test_what_was_rotated_starts_again_with_what_it_has(space: Space) -> None:
     for party in ("hongkong", "macao/revocation"):
         restart(space, party)
-        await_ready(space, party)
+        await_true(partial(is_attached, space, party), f"{party} is not attached", 60)
     assert done(query(space, SQL)).json["hidden_cells"] is not None
     assert done(gba("audit", "verify", "--home", str(space.home))).code == 0
 
@@ -200,6 +201,11 @@ def test_the_operators_guide_does_what_it_says(
     papers = PartyHome(space.home / "broker").http_address
     done(gba("trust", "update", f"http://{papers}/trust/2.dsse", "--home", home))
     done(gba("catalog", "--home", home))
+
+
+def is_attached(space: Space, party: str) -> bool:
+    (found,) = [each for each in status_of(space.home) if each.party == party]
+    return found.stage == "attached"
 
 
 def chains_of(space: Space, party: str) -> tuple[bytes, bytes]:
