@@ -17,7 +17,7 @@ import pytest
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
 from dataspace.client.heard import refusal_in
-from dataspace.client.session import OnProgress, Session, now_ms
+from dataspace.client.session import OnProgress, Session
 from dataspace.errors import Unavailable, Unverified
 from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
