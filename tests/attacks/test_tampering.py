@@ -30,7 +30,7 @@ from dataspace.query.combine import combine
 from dataspace.query.parse import parse_query
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
-from tests.attacks.forgery import log_sizes
+from tests.attacks.forgery import log_sizes, now_ms
 from tests.federation.copies import running_copy
 from tests.spaces import Space
 
