@@ -102,7 +102,15 @@ def bad_policy(home: Path) -> None:
         file.write("permit (")
 
 
+def opened_log(home: Path) -> LogStore:
+    key = load_private_key(home / "keys/log.key")
+    assert isinstance(key, Ed25519PrivateKey)
+    return LogStore.open(home / "log", PartyHome(home).config.log_origin, key)
+
+
 def changed_log(home: Path) -> None:
+    with opened_log(home) as log:
+        log.append(Entry("test.one", now_ms(), {"number": 1}))
     for file in (home / "log/tile/entries").rglob("*"):
         if file.is_file():
             data = bytearray(file.read_bytes())
@@ -161,7 +169,7 @@ def test_a_fault_is_found_and_said_with_what_to_do(
 
 def test_every_fault_of_a_node_is_found_beside_the_others(party: Callable[[str], Path]) -> None:
     home = party("macao")
-    for breaks in (other_log_key, bad_policy, changed_log, damaged_ledger, damaged_warehouse):
+    for breaks in (changed_log, other_log_key, bad_policy, damaged_ledger, damaged_warehouse):
         breaks(home)
     examined = look(home)
     found = failures(examined)
@@ -183,11 +191,8 @@ def test_what_a_killed_process_left_in_the_journal_is_said_to_be_safe(
     party: Callable[[str], Path],
 ) -> None:
     home = party("macao")
-    config = PartyHome(home).config
-    key = load_private_key(home / "keys/log.key")
-    assert isinstance(key, Ed25519PrivateKey)
     before = Path(shutil.copytree(home / "log", home / "log-before"))
-    log = LogStore.open(home / "log", config.log_origin, key)
+    log = opened_log(home)
     log.append(Entry("test.one", now_ms(), {}))
     journal = Path(shutil.copytree(home / "log/journal", home / "journal-then"))
     log.close()
