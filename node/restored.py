@@ -212,35 +212,40 @@ class _Confirmation:
         return min(times) >= begun - _SKEW_SECONDS
 
     async def _cosignature(self, name: str, ask: _Ask) -> tuple[str, ...]:
+        """The lines with which one witness cosigns the log as it is; none where it does not."""
         seen = await self._seen(name, ask)
-        if seen is None:
-            return ()
-        if seen > self._size:
-            raise _behind(seen, self._size, f"the witness {name} has seen")
-        proof = prove_consistency(self.found.log.tree, seen, self._size)
-        reply = await ask(name, AddCheckpoint(seen, tuple(proof), self.note))
-        if reply.status != _OK:
-            _LOG.warning("witness.refused", witness=name, status=reply.status)
-            return ()
-        try:
-            return self._quorum.holding(self.note, name, reply.body.decode())
-        except (DataspaceError, UnicodeDecodeError):
-            return ()
+        for _ in range(2):
+            if seen is None:
+                break
+            if seen > self._size:
+                raise _behind(seen, self._size, f"the witness {name} has seen")
+            proof = prove_consistency(self.found.log.tree, seen, self._size)
+            reply = await ask(name, AddCheckpoint(seen, tuple(proof), self.note))
+            if reply.status == _OK:
+                try:
+                    return self._quorum.holding(self.note, name, reply.body.decode())
+                except (DataspaceError, UnicodeDecodeError):
+                    break
+            seen = _size_in(reply)
+        _LOG.warning("witness.refused", witness=name)
+        return ()
 
     async def _seen(self, name: str, ask: _Ask) -> int | None:
-        """How far a witness has seen the log; None where it does not say."""
+        """How far a witness has seen the log, as far as it says; None where it does not."""
         # A checkpoint that it cosigned is asked about first: one that it never saw, of a log
         # that went on, would look like a log that takes back its word, and raise an alarm.
         text = DirectoryReader(self.home.path / "log").cosigned()
-        known = self.found.cosigned.size if self.found.cosigned else 0
-        if text is None or not known:
+        if text is None or self.found.cosigned is None or not self.found.cosigned.size:
             return 0
         # Told a size that it has not seen, it answers with the one that it has.
-        reply = await ask(name, AddCheckpoint(0, (), text))
-        if reply.status != _CONFLICT:
-            return None
-        size = reply.body.decode("ascii", "replace").removesuffix("\n")
-        return int(size) if size.isdecimal() and len(size) < 20 else None
+        return _size_in(await ask(name, AddCheckpoint(0, (), text)))
+
+
+def _size_in(reply: broker_pb2.WitnessReply) -> int | None:
+    """The size in a conflict's body: a decimal number and a newline."""
+    size = reply.body.decode("ascii", "replace").removesuffix("\n")
+    known = reply.status == _CONFLICT and size.isdecimal() and len(size) < 20
+    return int(size) if known else None
 
 
 def _behind(seen: int, size: int, who: str) -> Unavailable:
