@@ -29,6 +29,7 @@ from broker.publishing import HttpServer, public_logs
 from broker.relaying import Relay, carried_kind
 from broker.service import BrokerService
 from broker.standing import Standing
+from broker.unreadable import ReadsAnything
 from broker.witnesses import Witnesses
 from broker.witnessing import Witnessing
 from dataspace.agreement_files import FOLDER as AGREEMENTS
@@ -174,7 +175,9 @@ def serve_logs(
 def _listening_server(home: PartyHome, service: BrokerService) -> grpc.aio.Server:
     """The gRPC server, bound and not started yet."""
     options = server_options(room_for(home.config.connections))
-    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_CALLS)
+    server = grpc.aio.server(
+        options=options, maximum_concurrent_rpcs=MOST_CALLS, interceptors=[ReadsAnything()]
+    )
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     broker_pb2_grpc.add_AttachmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
     trust = service.federation.trust
