@@ -30,6 +30,7 @@ from broker.publishing import public_logs
 from broker.relaying import Relay, carried_kind
 from broker.service import BrokerService
 from broker.standing import Standing
+from broker.unreadable import ReadsAnything
 from broker.witnesses import Witnesses
 from broker.witnessing import Witnessing
 from dataspace.agreement_files import FOLDER as AGREEMENTS
@@ -179,7 +180,7 @@ def _listening_server(
     server = grpc.aio.server(
         options=options,
         maximum_concurrent_rpcs=MOST_CALLS,
-        interceptors=observed.interceptors(),
+        interceptors=[*observed.interceptors(), ReadsAnything()],
     )
     observed.serve_health(server)
     broker_pb2_grpc.add_BrokerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -237,8 +238,11 @@ class PartyHome:
             )
         if trust.version > seen:
             with suppress(OSError):  # a home on a read-only disk cannot remember
-                file.touch(mode=0o600)
-                file.write_text(str(trust.version))
+                # Several processes may work from one home, and none reads half a number.
+                draft = file.with_name(f"{HIGHEST}.{os.getpid()}-{threading.get_ident()}.new")
+                draft.touch(mode=0o600)
+                draft.write_text(str(trust.version))
+                draft.replace(file)
         return trust
 
     def folder(self, name: str) -> Path:

@@ -19,6 +19,7 @@ import pytest
 from broker.callers import MOST_OF_ONE
 from broker.limits import MAX_RECEIVED_BYTES
 from dataspace.channels import pinned_channel
+from dataspace.client import connect
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import payload_type_of
 from dataspace.observing.http_limits import MOST_OF_ONE_ADDRESS
@@ -40,7 +41,7 @@ GROWTH_MB = 48  # of the broker's memory over one attack: allocators keep some o
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
     with running_copy(tmp_path_factory.mktemp("hostile")) as running:
         for _ in range(3):  # what is loaded once is not growth
-            assert running.query(COUNT).code == 0
+            assert answers(running)
         yield running
 
 
@@ -52,11 +53,16 @@ def _nobody_else_is_disturbed(space: Space) -> Iterator[None]:
     attached = _attached(space)
     yield
     assert process_of(space, "broker").pid == broker.pid
-    asked = space.query(COUNT)
-    assert asked.code == 0, asked.err
-    assert [node["status"] for node in asked.json["nodes"]] == ["released"] * 3
+    assert answers(space)
     assert _attached(space) == attached  # nobody had to attach again
     assert (broker.memory_info().rss - before) / 2**20 < GROWTH_MB
+
+
+def answers(space: Space) -> bool:
+    """Whether somebody who asks over a channel of its own is answered by every node."""
+    with connect(space.home, "macao/researcher") as session:
+        release = session.query(COUNT, purpose="HRESCH")
+    return [node.status for node in release.nodes] == ["released"] * 3
 
 
 def _attached(space: Space) -> int:
@@ -166,7 +172,7 @@ def test_four_hundred_connections_that_never_shake_hands_keep_nobody_out(space: 
     with ExitStack() as stack:
         for _ in range(400):
             stack.enter_context(socket.create_connection(broker_address(space), timeout=5))
-        assert space.query(COUNT).code == 0
+        assert answers(space)
 
 
 def test_more_connections_than_there_is_room_for_are_turned_away(space: Space) -> None:
@@ -193,14 +199,14 @@ def test_more_connections_than_there_is_room_for_are_turned_away(space: Space) -
 
 def test_rapid_resets_and_settings_floods_end_their_own_connection_alone(space: Space) -> None:
     with http2(space) as wrapped, suppress(OSError):
-        for number in range(20_000):
+        for number in range(5_000):
             stream = 2 * number + 1
             wrapped.sendall(
                 frame(1, 4, stream, headers(b"/dataspace.v1.Broker/Query"))
                 + frame(3, 0, stream, struct.pack(">I", 8))
             )
     with http2(space) as wrapped, suppress(OSError):
-        wrapped.sendall(SETTINGS * 200_000)
+        wrapped.sendall(SETTINGS * 100_000)
         drained(wrapped)
     with http2(space) as wrapped, suppress(OSError):
         wrapped.sendall(frame(6, 0, 0, bytes(8)) * 100_000)  # PING
@@ -209,12 +215,12 @@ def test_rapid_resets_and_settings_floods_end_their_own_connection_alone(space: 
 
 
 def test_endless_headers_end_their_own_connection_alone(space: Space) -> None:
+    # 1000 letters a field: 127 and the rest in seven-bit groups (RFC 7541 section 5.1).
+    filler = b"".join(b"\x00\x04x-%02d\x7f\xe9\x06" % number + b"a" * 1000 for number in range(16))
     with http2(space) as wrapped, suppress(OSError):
         wrapped.sendall(frame(1, 0, 1, headers(b"/dataspace.v1.Broker/Query")))
-        filler = b"".join(b"\x00\x04x-%02d\x7f\x81\x07" % (n % 90) + bytes(262) for n in range(50))
-        for _ in range(2_000):
+        for _ in range(4_000):  # 64 MB that it may read, and may not keep
             wrapped.sendall(frame(9, 0, 1, filler))  # CONTINUATION, never the last
-        pytest.fail("it listens to the end of them")
 
 
 def test_streams_that_bring_no_request_are_as_many_as_the_connection_has(space: Space) -> None:
@@ -222,11 +228,11 @@ def test_streams_that_bring_no_request_are_as_many_as_the_connection_has(space: 
         frame(1, 4, 2 * number + 1, headers(b"/dataspace.v1.Broker/Query")) for number in range(500)
     )
     with ExitStack() as stack:
-        for _ in range(20):
+        for _ in range(10):
             wrapped = stack.enter_context(http2(space))
             with suppress(OSError):
                 wrapped.sendall(opening)
-        assert space.query(COUNT).code == 0
+        assert answers(space)
 
 
 def test_a_message_that_is_too_large_is_refused_before_it_is_read(space: Space) -> None:
@@ -279,10 +285,9 @@ def test_bytes_that_are_no_message_are_refused(space: Space, message: bytes) -> 
     with channel(space) as opened:
         for method in ("Audit", "Catalogue"):
             call: Any = opened.unary_unary(f"/dataspace.v1.Broker/{method}")
-            assert status_of(lambda call=call: call(message, timeout=20)) in {  # type: ignore[misc]
-                grpc.StatusCode.INTERNAL,
-                grpc.StatusCode.INVALID_ARGUMENT,
-            }
+            code = status_of(lambda call=call: call(message, timeout=20))  # type: ignore[misc]
+            assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert b"Traceback" not in (space.home / "broker/run/log.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("extra", [b"\xfa\x3f\x02hi", nested(50)], ids=["field", "groups"])
@@ -292,7 +297,7 @@ def test_unknown_fields_in_what_is_signed_are_refused(space: Space, extra: bytes
         like = asker.seal(make_request())
         forged = sign_payload(like.payload + extra, like, asker.home.identity.current())
         assert payload_type_of(query_pb2.QueryRequest) == forged.payload_type
-        assert asker.hear(forged) == {"broker": "malformed unknown-fields"}
+        assert asker.hear(forged) == {"broker": "malformed unknown-field"}
 
 
 def test_a_thousand_half_open_attaches_get_few_places(space: Space) -> None:
@@ -309,7 +314,7 @@ def test_a_thousand_half_open_attaches_get_few_places(space: Space) -> None:
             streams += [stub.Attach(iter(silent.get, None), timeout=60) for _ in range(50)]
         refused = sum(_code_of(stream) == "too-many" for stream in streams[:-1])
         assert refused >= len(streams) - 1 - 4 * MOST_OF_ONE
-        assert space.query(COUNT).code == 0
+        assert answers(space)
         for _ in streams:
             silent.put(None)
 

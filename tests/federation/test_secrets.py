@@ -38,9 +38,9 @@ def secrets_of(home: Path) -> set[bytes]:
             continue
         data = file.read_bytes() if file.suffix in {".key", ".secret"} else b""
         for body in _PEM.findall(data):
-            found.add(body.replace(b"\n", b"")[-_LEAST - 8 : -8])
-            found |= {line for line in body.split(b"\n") if len(line) >= _LEAST}
-            found |= _raw(data)
+            # Of the first line the end: private whatever the kind of key. What follows in one of
+            # P-256 is its public key, which a certificate shows as well.
+            found |= {body[64 - _LEAST : 64], *_raw(data)}
         if data and b"PRIVATE KEY" not in data:
             found |= _forms(data)
     return found
