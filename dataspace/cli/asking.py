@@ -85,7 +85,10 @@ def query(
             raise Malformed("--explain runs nothing, so there is nothing to prove", code="usage")
         check_writable(evidence)
     if explain:
-        explain_query(sql, purpose, project, actor_home(home, actor), format_)
+        explain_query(
+            sql, purpose, project, actor_home(home, actor), format_,
+            distinct=_distinct(distinct), tier="" if tier is None else tier.value,
+        )  # fmt: skip
         return
     with Session(actor_home(home, actor)) as session, progress_bars() as on_progress:
         release = session.query(
@@ -93,7 +96,7 @@ def query(
             purpose=purpose,
             project=project,
             require=require.value,
-            distinct=Distinct.UNION.value if distinct is Distinct.UNION else "",
+            distinct=_distinct(distinct),
             tier="" if tier is None else tier.value,
             on_progress=on_progress,
             seconds=deadline,
@@ -107,6 +110,10 @@ def query(
         errors.print(f"note: later, `gba audit export {release.id} --out {evidence}`")
     elif problem is not None:
         raise problem
+
+
+def _distinct(given: Distinct) -> str:
+    return given.value if given is Distinct.UNION else ""
 
 
 def _write_evidence(release: Release, file: Path | None) -> DataspaceError | None:

@@ -17,7 +17,8 @@ from dataspace.v1 import query_pb2
 
 @dataclass(frozen=True)
 class NodeExplanation:
-    """One region's: `content` has the keys `tree` and `products`, or `error` and `nearest`."""
+    """One region's: `content` has the keys `tree` and `products` (across regions also `round`), or
+    `error` and `nearest`."""
 
     region: str
     status: str
@@ -81,6 +82,6 @@ def _content(region: str, said: query_pb2.Explanation) -> dict[str, Any]:
         content = json.loads(said.explanation_json)
     except ValueError:
         content = None
-    if not isinstance(content, dict) or set(content) != {"tree", "products"}:
+    if not isinstance(content, dict) or set(content) - {"round"} != {"tree", "products"}:
         raise Unverified(f"the explanation of {region} cannot be read", code="explanation")
     return content

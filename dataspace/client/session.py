@@ -201,24 +201,42 @@ class Session:
             check_cosigned(receipts_of(event.release), cosigned, self.trust)
         answer = question.answer(question.bound, checked)
         asked = question.bound.outcomes()
-        return release_of(asked, checked, answer, event.release, envelope, cosigned)
+        release = release_of(asked, checked, answer, event.release, envelope, cosigned)
+        return replace(release, prove=lambda: self.evidence(release.id))
 
     def explain(
-        self, sql: str, *, purpose: str, project: str = "", seconds: float = QUERY_SECONDS
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        project: str = "",
+        distinct: str = "",
+        tier: str = "",
+        seconds: float = QUERY_SECONDS,
     ) -> tuple[NodeExplanation, ...]:
         """What each region would do with a question, as its node signed it. Nothing runs.
 
-        Raises `Malformed` where the SQL is not in the language; `nearest_form` of
+        `distinct` and `tier` are those of `query`. Raises `Malformed` where the SQL is not in the language; `nearest_form` of
         `dataspace.query.hints` says what to write instead.
         """
-        unbound = parse_query(sql)
-        offers = regions_asked(unbound, self.catalogue().offers)
-        first = next(iter(offers.values()))
-        with suppress(Refused):  # each node says so itself
-            bind_query(unbound, *(each.offer for each in first.values()))
-        envelope = self._signed(sql, list(offers), purpose, project, "any", explain=True)
+        question = across(sql, distinct, tier)
+        if question is not None:
+            found = AcrossQuestion.of(question, self.catalogue().offers, distinct, tier)
+            regions = list(found.query.regions)
+            request = self._request(sql, regions, purpose, project, "any")
+            found.fill(request)
+            request.explain = True
+            envelope = seal(request, self._home.identity)
+        else:
+            unbound = parse_query(sql)
+            offers = regions_asked(unbound, self.catalogue().offers)
+            first = next(iter(offers.values()))
+            with suppress(Refused):  # each node says so itself
+                bind_query(unbound, *(each.offer for each in first.values()))
+            regions = sorted(offers)
+            envelope = self._signed(sql, regions, purpose, project, "any", explain=True)
         event, digest, _ = self._ask(envelope, seconds, None)
-        return read_explanations(event.explanations, sorted(offers), digest, self.trust, now_ms())
+        return read_explanations(event.explanations, regions, digest, self.trust, now_ms())
 
     def _signed(self, *asked: Any, pooled: bool = False, explain: bool = False) -> Envelope:
         request = self._request(*asked)
