@@ -1,4 +1,4 @@
-"""Evidence of a question across regions that was altered, mixed or told wrong: each fails, named."""
+"""Evidence of a question across regions, altered, mixed or told wrong: each fails, named."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dataspace.audit.cosigned_store import CosignedStore
-from dataspace.errors import Malformed, Unavailable
+from dataspace.errors import DataspaceError, Malformed, Unavailable
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.parts import Keeper
 from dataspace.identity.names import ActorUri
@@ -149,3 +149,30 @@ def test_what_is_beside_a_commitment_is_not_handed_over_by_asking_for_it(
     request.places.add(owner="macao", index=case.bundle.answers[1].receipt.index - 1)
     with pytest.raises(Malformed):
         keeper(case, "macao", tmp_path).part(request, ActorUri("macao", "h1", "regulator", "r"))
+
+
+@pytest.mark.parametrize(
+    ("asker", "gets"),
+    [
+        ("macao/h1/regulator/r", True),
+        ("hongkong/h1/regulator/r", False),
+        ("hongkong/h1/researcher/ana", False),
+    ],
+)
+def test_the_set_that_decided_a_check_goes_to_the_own_regions_regulator_alone(
+    world: World, asker: str, *, gets: bool, tmp_path: Path
+) -> None:
+    fields = {"actor_region": "hongkong", "policy_sha256": world.policies.sha256}
+    recorder = world.parties["macao"].recorder
+    receipt = recorder.record("existence.read", 1_000, fields, {"actor": f"gba://{ANA}"})
+    request = evidence_pb2.EvidenceRequest()
+    request.places.add(owner="macao", index=receipt.index)
+    case = release_across(world)
+    keeping = keeper(case, "macao", tmp_path)
+    try:
+        part = keeping.part(request, ActorUri.parse(f"gba://{asker}"))
+    except DataspaceError:
+        assert not gets
+    else:
+        assert gets
+        assert part.policies.files
