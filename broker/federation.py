@@ -129,10 +129,11 @@ class Federation:
                         else:
                             heard.append(each)
                 event = await self._outcome(decided, heard)
-                if event.WhichOneof("event") == "release" and isinstance(decided, Decided):
+                if event.WhichOneof("event") == "release":
+                    audience = decided.asked.audience
                     await asyncio.to_thread(
                         keep_release, self.archive, envelope, event.release, forwarded.index,
-                        [each for each in self.offers.all() if each.region in decided.offers],
+                        [each for each in self.offers.all() if each.region in audience],
                     )  # fmt: skip
         finally:
             if event is None:
@@ -168,7 +169,8 @@ class Federation:
         if not decided.asked.request.explain:
             # A large answer takes a while: the other calls go on meanwhile.
             answer_sha256 = await asyncio.to_thread(_answer_digest, decided, heard)
-            release = await self._release(decided.asked.digest, heard, answer_sha256)
+            noted = decided.noted if isinstance(decided, DecidedOverlap) else {}
+            release = await self._release(decided.asked.digest, heard, answer_sha256, noted)
             return query_pb2.QueryEvent(release=release)
         heard = sorted(heard, key=lambda each: each.region)
         explanations = query_pb2.Explanations(
@@ -300,7 +302,11 @@ class Federation:
         raise Unavailable("went away", code="node-gone")
 
     async def _release(
-        self, request_sha256: bytes, heard: list[Heard], answer_sha256: bytes
+        self,
+        request_sha256: bytes,
+        heard: list[Heard],
+        answer_sha256: bytes,
+        noted: dict[str, FieldValue],
     ) -> query_pb2.ReleaseBundle:
         heard = sorted(heard, key=lambda each: each.region)
         release = query_pb2.Release(
@@ -318,6 +324,7 @@ class Federation:
             "nodes": {each.region: each.outcome.status for each in heard},
             "partials": [each.outcome.body_sha256.hex() for each in heard],
             "outcome": "released" if any(each.share for each in heard) else "nothing",
+            **noted,
         }
         receipt = await self.record("query.released", facts, {})
         return query_pb2.ReleaseBundle(

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -18,23 +18,26 @@ import structlog
 
 from broker.attached import CREDIT_BYTES, Attached, AttachedNode
 from broker.deadlines import Until
+from broker.explaining import explained
 from broker.heard import Heard, outcome_of, silent
 from broker.offers import Offers
 from broker.rounds import OnProgress, Round, RoundEnd
 from dataspace.audit.entries import FieldValue
-from dataspace.errors import DataspaceError, Malformed, Unavailable, Unverified
-from dataspace.evidence.answers import check_answer
+from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable, Unverified
+from dataspace.evidence.answers import CheckedAnswer, check_answer
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.overlap_sides import (
     SideOffers,
     offers_of,
     plan_of,
+    side_questions,
     sides_offered,
     union_regions,
 )
 from dataspace.evidence.overlaps import answer_digest, read_overlap, read_reply_key
 from dataspace.evidence.releases import GIVEN_UP
-from dataspace.evidence.requests import AskedOverlap, overlap_requests
+from dataspace.evidence.requests import AskedOverlap
+from dataspace.evidence.round_entries import MATCHED
 from dataspace.evidence.round_messages import RoundReader
 from dataspace.identity.trustlist import TrustList
 from dataspace.linkage.matching import count_overlaps
@@ -86,6 +89,8 @@ class DecidedOverlap:
     asked: AskedOverlap
     query: OverlapQuery
     sides: Mapping[str, SideOffers]
+    # What the entry of the release names of the last attempt: the place of `overlap.matched`.
+    noted: dict[str, FieldValue] = field(default_factory=dict, compare=False)
 
     def answer_digest(self, heard: Iterable[Heard]) -> bytes:
         """Of what the shares combine to; of nothing where a region has none."""
@@ -109,10 +114,6 @@ class Overlaps:
     ) -> DecidedOverlap:
         """Bind, and put each side to the rules. Raises what is refused; runs in a thread."""
         house = self.house
-        if asked.request.explain:
-            raise Malformed(
-                "what would be decided across regions cannot be explained yet", code="not-yet"
-            )
         read_reply_key(asked.request.reply_key)
         _check_whole_union(asked, house.offers)
         sides = sides_offered(asked.query, house.offers.all())
@@ -122,16 +123,14 @@ class Overlaps:
             "audience": list(asked.audience),
             "action": "overlap",
         }
-        query = bind_overlap(asked.query, *offers_of(sides))
+        try:
+            query = bind_overlap(asked.query, *offers_of(sides))
+        except Refused:
+            if asked.request.explain:
+                return DecidedOverlap(asked, asked.query, sides)  # each node says so itself
+            raise
         state = Noted(house.agreement_state)
-        questions = [
-            question
-            for region, side in sides.items()
-            for question in overlap_requests(
-                asked, query, {side.product.offer.product: side.product.offer}, moment, state,
-                regions=[region],
-            )
-        ]  # fmt: skip
+        questions = side_questions(asked, query, sides, sides, moment, state)
         policies = house.policies.current()
         house.archive.keep_policies(policies)
         decisions = [decide(policies, question) for question in questions]
@@ -145,13 +144,20 @@ class Overlaps:
         body["agreements"] = state.agreements
         body["decisions"] = [json.loads(decision.to_json()) for decision in decisions]
         for decision in decisions:
-            decision.require()
+            if not asked.request.explain:
+                decision.require()
         return DecidedOverlap(asked, query, sides)
 
     async def ask(
         self, decided: DecidedOverlap, envelope: Envelope, until: Until
     ) -> AsyncGenerator[Told, None]:
         """Progress, and then what each region came to."""
+        if decided.asked.request.explain:
+            invitation = _invitation(decided, plan_of(decided.asked, 0, decided.sides),
+                                     envelope, until)  # fmt: skip
+            async for each in explained(invitation, self.house.attached, until, self._checked):
+                yield each
+            return
         told: asyncio.Queue[query_pb2.Progress | None] = asyncio.Queue()
         running = asyncio.create_task(self._attempts(decided, envelope, until, told.put_nowait))
         running.add_done_callback(lambda _: told.put_nowait(None))
@@ -193,6 +199,7 @@ class Overlaps:
         on_progress: OnProgress,
     ) -> RoundEnd:
         plan = planned.plan
+        decided.noted.clear()
         attempt = Round(
             plan,
             RoundReader(lambda: self.house.trust, now_ms),
@@ -208,13 +215,7 @@ class Overlaps:
                 nodes[region] = node
         if attempt.end.failures:
             return attempt.end
-        invitation = linkage_pb2.RoundInvitation(
-            plan=plan.to_message(),
-            request=envelope,
-            offers=[each.envelope for side in decided.sides.values() for each in side.published],
-            deadline_ms=until.node_ms(),
-            credit=CREDIT_BYTES,
-        )
+        invitation = _invitation(decided, planned, envelope, until)
         try:
             async with asyncio.timeout_at(until.broker):
                 await attempt.run(nodes, invitation)
@@ -233,20 +234,23 @@ class Overlaps:
             lambda: count_overlaps(transcript, collector.batches(), planned.lists)
         )
         plan = planned.plan
-        await self.house.record(
-            "overlap.matched",
+        receipt = await self.house.record(
+            MATCHED,
+            # SECURITY: this entry goes to the requester as evidence; sizes stand in its body.
             {
                 "request_sha256": decided.asked.digest.hex(),
                 "round_id": plan.round_id.hex(),
                 "transcript": transcript.digest.hex(),
                 "attempt": plan.attempt,
                 "tier": plan.tier,
+            },
+            {
                 "tuples": {join.region: join.tuples for join in transcript.joins},
                 "cells": {join.region: len(join.batches) for join in transcript.joins},
                 "combinations": len(counts.counts),
             },
-            {},
         )
+        decided.noted["matched"] = receipt.index
         return counts
 
     async def _record_given_up(self, decided: DecidedOverlap, end: RoundEnd) -> None:
@@ -273,6 +277,14 @@ class Overlaps:
             await asyncio.sleep(_LOOK_SECONDS)
         return loop.time() < until.node
 
+    async def _checked(
+        self, answer: query_pb2.NodeAnswer, region: str, request_sha256: bytes
+    ) -> CheckedAnswer:
+        trust = self.house.trust
+        return await asyncio.to_thread(
+            check_answer, answer, region, request_sha256, trust, now_ms()
+        )
+
     async def _heard(self, decided: DecidedOverlap, end: RoundEnd, until: Until) -> list[Heard]:
         told = [await self._heard_of(decided, region, end, until) for region in end.plan.regions]
         try:
@@ -288,9 +300,7 @@ class Overlaps:
         answer, failure = end.answers.get(region), end.failures.get(region)
         if answer is not None:
             try:
-                checked = await asyncio.to_thread(
-                    check_answer, answer, region, decided.asked.digest, self.house.trust, now_ms()
-                )
+                checked = await self._checked(answer, region, decided.asked.digest)
                 share = read_overlap(checked.overlap) if checked.overlap is not None else None
                 if share is None and checked.refusal is None:
                     raise Unverified("an answer of another kind than asked", code="partial-kind")
@@ -305,6 +315,18 @@ class Overlaps:
             return silent(region, "timeout", f"no answer within {until.seconds:.3g} s")
         others = ", ".join(sorted({*end.failures, *end.refused})) or "the broker"
         return silent(region, "unreachable", f"{GIVEN_UP} because of {others}")
+
+
+def _invitation(
+    decided: DecidedOverlap, planned: Planned, envelope: Envelope, until: Until
+) -> linkage_pb2.RoundInvitation:
+    return linkage_pb2.RoundInvitation(
+        plan=planned.plan.to_message(),
+        request=envelope,
+        offers=[each.envelope for side in decided.sides.values() for each in side.published],
+        deadline_ms=until.node_ms(),
+        credit=CREDIT_BYTES,
+    )
 
 
 def _check_whole_union(asked: AskedOverlap, offers: Offers) -> None:

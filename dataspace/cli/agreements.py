@@ -15,7 +15,7 @@ from dataspace.client import agreeing
 from dataspace.client.agreeing import Asks, Signed, agreement_at, agreements_at
 from dataspace.client.homes import actor_home
 from dataspace.client.local_asking import LocalNode
-from dataspace.client.session import Session, now_ms
+from dataspace.client.session import Session
 from dataspace.errors import Malformed, Unavailable
 from dataspace.home import PartyHome
 from dataspace.policy.agreements import Agreement
@@ -27,6 +27,7 @@ from dataspace.policy.odrl import (
 )
 from dataspace.policy.standing import overlap
 from dataspace.policy.terms import ALL, Terms
+from dataspace.processes import now_ms
 
 app = typer.Typer(help="agreements between regions", no_args_is_help=True)
 

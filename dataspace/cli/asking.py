@@ -19,7 +19,7 @@ from dataspace.cli.output import out, print_json, print_release, print_rows
 from dataspace.client.catalogue import Catalogue
 from dataspace.client.homes import actor_home
 from dataspace.client.release import Release
-from dataspace.client.session import QUERY_SECONDS, OnProgress, Session
+from dataspace.client.session import OnProgress, Session
 from dataspace.errors import DataspaceError, Malformed, Unavailable
 
 _COSIGNED_SECONDS = 1.0  # for witnesses, who normally need less
@@ -61,8 +61,9 @@ def query(
     ] = None,
     require: Annotated[Require, typer.Option("--require", help="which regions")] = Require.ALL,
     deadline: Annotated[
-        float, typer.Option("--deadline", min=0.1, help="seconds to wait for the answer")
-    ] = QUERY_SECONDS,
+        float | None,
+        typer.Option("--deadline", min=0.1, help="seconds to wait; 60, and 600 across regions"),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="tell what would be decided, and run nothing")
     ] = False,
@@ -86,7 +87,10 @@ def query(
             raise Malformed("--explain runs nothing, so there is nothing to prove", code="usage")
         check_writable(evidence)
     if explain:
-        explain_query(sql, purpose, project, actor_home(home, actor), format_)
+        explain_query(
+            sql, purpose, project, actor_home(home, actor), format_,
+            distinct=_distinct(distinct), tier="" if tier is None else tier.value,
+        )  # fmt: skip
         return
     with Session(actor_home(home, actor)) as session, progress_bars() as on_progress:
         release = session.query(
@@ -94,7 +98,7 @@ def query(
             purpose=purpose,
             project=project,
             require=require.value,
-            distinct=Distinct.UNION.value if distinct is Distinct.UNION else "",
+            distinct=_distinct(distinct),
             tier="" if tier is None else tier.value,
             on_progress=on_progress,
             seconds=deadline,
@@ -108,6 +112,10 @@ def query(
         errors.print(f"note: later, `gba audit export {release.id} --out {evidence}`")
     elif problem is not None:
         raise problem
+
+
+def _distinct(given: Distinct) -> str:
+    return given.value if given is Distinct.UNION else ""
 
 
 def _write_evidence(release: Release, file: Path | None) -> DataspaceError | None:

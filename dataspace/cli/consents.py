@@ -12,10 +12,11 @@ from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption,
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.consenting import Shown, ask_consents
 from dataspace.client.homes import actor_home
-from dataspace.client.session import Session, now_ms
+from dataspace.client.session import Session
 from dataspace.home import PartyHome
 from dataspace.linkage.documents import Document
 from dataspace.policy.terms import ALL
+from dataspace.processes import now_ms
 from dataspace.v1 import consent_pb2
 
 app = typer.Typer(help="a patient's consent, kept where the record is", no_args_is_help=True)

@@ -31,7 +31,6 @@ ACROSS = (
     "LEFT JOIN macao.patients m ON g.person = m.person "
     "WHERE g.category = 'diabetes' GROUP BY h.region, m.region"
 )
-_ACROSS_SECONDS = 300.0
 SEED = 1
 
 
@@ -75,9 +74,7 @@ def _ask(home: Path, step: supervising.Tell) -> None:
         step("how many of Guangzhou's diabetic patients are also known in Hong Kong or Macao?")
         out.print(f"         [cyan]{ACROSS}[/]")
         with progress_bars() as told:
-            known = session.query(
-                ACROSS, purpose="HRESCH", seconds=_ACROSS_SECONDS, on_progress=told
-            )
+            known = session.query(ACROSS, purpose="HRESCH", on_progress=told)
         print_release(known, Format.TABLE)
         out.print("         found by blinding and matching; no region and no broker saw who it is")
         step("the same researcher asks for a genetic marker, which a negative list forbids")

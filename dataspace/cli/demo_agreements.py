@@ -11,7 +11,6 @@ from itertools import permutations
 from pathlib import Path
 
 from dataspace.agreement_files import FOLDER, FileShelf
-from dataspace.client.session import now_ms
 from dataspace.home import PartyHome, brokers_of
 from dataspace.identity.envelopes import seal
 from dataspace.identity.freshness import make_freshness
@@ -27,6 +26,7 @@ from dataspace.policy.agreements import (
 )
 from dataspace.policy.bases import basis_of
 from dataspace.policy.terms import ALL, Terms
+from dataspace.processes import now_ms
 from dataspace.v1.agreement_pb2 import AgreementStep
 
 _DAYS = 365

@@ -36,7 +36,7 @@ from dataspace.client.governing import (
 from dataspace.client.local_asking import LocalNode
 from dataspace.client.proposal_review import Review, offered_schemas, review
 from dataspace.client.recorded import LocalRecords, Records, RegionRecords
-from dataspace.client.session import Session, now_ms
+from dataspace.client.session import Session
 from dataspace.errors import DataspaceError, Malformed, Refused, Unavailable, Unverified
 from dataspace.evidence.proposing import Proposed, read_proposal
 from dataspace.home import PartyHome
@@ -48,6 +48,7 @@ from dataspace.policy.charter import SHARED_FILES, floors_of, read_charter
 from dataspace.policy.charter_chain import seal_charter
 from dataspace.policy.charter_changes import Draft, following
 from dataspace.policy.store import read_file
+from dataspace.processes import now_ms
 from dataspace.query.product_file import parse_product
 from dataspace.v1 import trust_pb2
 from dataspace.v1.charter_pb2 import Proposal

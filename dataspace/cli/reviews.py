@@ -10,10 +10,11 @@ from dataspace.cli.entries_shown import instant
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.homes import actor_home
-from dataspace.client.session import Session, now_ms
+from dataspace.client.session import Session
 from dataspace.errors import Malformed, Unverified
 from dataspace.home import PartyHome
 from dataspace.policy.emergencies import OBJECTED, OPEN, SIGNED_OFF
+from dataspace.processes import now_ms
 from dataspace.v1 import emergency_pb2
 
 

@@ -13,7 +13,6 @@ from typing import Protocol
 from google.protobuf.message import Message
 
 from dataspace.client.asking import LogAnswer
-from dataspace.client.session import now_ms
 from dataspace.errors import Malformed, Unavailable, Unverified
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList
@@ -26,6 +25,7 @@ from dataspace.policy.agreements import (
 )
 from dataspace.policy.standing import Held
 from dataspace.policy.terms import Terms
+from dataspace.processes import now_ms
 from dataspace.v1 import agreement_pb2
 
 

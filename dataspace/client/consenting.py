@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dataspace.client.session import Session, now_ms
+from dataspace.client.session import Session
 from dataspace.errors import Unverified
 from dataspace.evidence.consenting import scope_of
 from dataspace.identity.envelopes import open_envelope
 from dataspace.policy.consents import Scope
+from dataspace.processes import now_ms
 from dataspace.v1 import consent_pb2
 
 

@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from dataspace.errors import Unverified
+from dataspace.client.across import AcrossQuestion, across
+from dataspace.client.catalogue import Catalogue
+from dataspace.errors import Refused, Unverified
 from dataspace.evidence.answers import check_answer, error_of
+from dataspace.evidence.offers import regions_asked
 from dataspace.evidence.releases import PER_BROKER, UNSIGNED
 from dataspace.identity.trustlist import TrustList
+from dataspace.query.bind import bind_query
 from dataspace.query.hints import nearest_form
+from dataspace.query.parse import parse_query
 from dataspace.v1 import query_pb2
 
 
 @dataclass(frozen=True)
 class NodeExplanation:
-    """One region's: `content` has the keys `tree` and `products`, or `error` and `nearest`."""
+    """One region's: `content` has the keys `tree` and `products` (across regions also `round`), or
+    `error` and `nearest`."""
 
     region: str
     status: str
     content: dict[str, Any]
+
+
+def what_explains(
+    sql: str, distinct: str, tier: str, catalogue: Callable[[], Catalogue]
+) -> tuple[list[str], AcrossQuestion | None]:
+    """The regions that can explain a question, sorted, and the question where it needs a round.
+
+    Raises `Malformed` where the SQL is not in the language.
+    """
+    question = across(sql, distinct, tier)
+    if question is not None:
+        found = AcrossQuestion.of(question, catalogue().offers, distinct, tier)
+        return list(found.query.regions), found
+    unbound = parse_query(sql)
+    offers = regions_asked(unbound, catalogue().offers)
+    first = next(iter(offers.values()))
+    with suppress(Refused):  # each node says so itself
+        bind_query(unbound, *(each.offer for each in first.values()))
+    return sorted(offers), None
 
 
 def read_explanations(
@@ -81,6 +107,6 @@ def _content(region: str, said: query_pb2.Explanation) -> dict[str, Any]:
         content = json.loads(said.explanation_json)
     except ValueError:
         content = None
-    if not isinstance(content, dict) or set(content) != {"tree", "products"}:
+    if not isinstance(content, dict) or set(content) - {"round"} != {"tree", "products"}:
         raise Unverified(f"the explanation of {region} cannot be read", code="explanation")
     return content

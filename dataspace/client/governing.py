@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from dataspace.client.agreeing import Asks
 from dataspace.client.asking import LogAnswer
 from dataspace.client.homes import actor_home, space_home
-from dataspace.client.session import Session, now_ms
+from dataspace.client.session import Session
 from dataspace.errors import DataspaceError, Malformed, Unverified
 from dataspace.evidence.governing import MAX_REQUEST_BYTES
 from dataspace.evidence.proposing import Proposed, merged, proposal_id, read_proposal
@@ -27,6 +27,7 @@ from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import TrustList
 from dataspace.policy.charter import Charter
 from dataspace.policy.charter_chain import accept_all, signers_of
+from dataspace.processes import now_ms
 from dataspace.v1 import charter_pb2
 from dataspace.v1.charter_pb2 import Proposal
 from dataspace.v1.envelope_pb2 import Envelope

@@ -10,6 +10,7 @@ from typing import Any
 
 from dataspace.errors import DataspaceError, Unavailable, Unverified
 from dataspace.evidence.answers import check_receipt, error_of
+from dataspace.evidence.cosigned import check_cosigned, receipts_of
 from dataspace.evidence.overlap_releases import CheckedOverlap
 from dataspace.evidence.releases import GIVEN_UP, CheckedRelease
 from dataspace.identity.envelopes import open_envelope
@@ -32,6 +33,14 @@ def cosigned_in(
     finally:
         timer.cancel()
     return None
+
+
+def check_if_cosigned(
+    bundle: query_pb2.ReleaseBundle, cosigned: query_pb2.Cosigned | None, trust: TrustList
+) -> None:
+    """Verify what witnesses said of a release, where they did. Raises `Unverified`."""
+    if cosigned is not None:
+        check_cosigned(receipts_of(bundle), cosigned, trust)
 
 
 def require_regions(checked: CheckedRelease | CheckedOverlap, require: str) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from google.protobuf.message import Message
 
 from dataspace.client.asking import LogAnswer
-from dataspace.client.session import now_ms
 from dataspace.errors import Unavailable
 from dataspace.evidence.answers import check_answer
 from dataspace.home import PartyHome
@@ -24,6 +23,7 @@ from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import TrustList
 from dataspace.in_force import InForce
 from dataspace.local_socket import ask_locally
+from dataspace.processes import now_ms
 from dataspace.v1 import query_pb2
 from dataspace.v1.revocation_pb2 import RevocationLists
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
@@ -29,15 +27,14 @@ from dataspace.client.evidence import (
     trust_lists_in,
 )
 from dataspace.client.existence import ExistenceChecks, Presence
-from dataspace.client.explanations import NodeExplanation, read_explanations
-from dataspace.client.heard import cosigned_in, refusal_in, require_regions
+from dataspace.client.explanations import NodeExplanation, read_explanations, what_explains
+from dataspace.client.heard import check_if_cosigned, cosigned_in, refusal_in, require_regions
 from dataspace.client.records import PatientRecord, RecordAsking
 from dataspace.client.release import Release, release_of
 from dataspace.client.repeating import may_be_repeated, reached_nobody, unsure
 from dataspace.client.sealing_keys import KnownKeys
 from dataspace.client.traced import traced
 from dataspace.errors import Refused, Unavailable, Unverified
-from dataspace.evidence.cosigned import check_cosigned, receipts_of
 from dataspace.evidence.offers import regions_asked
 from dataspace.evidence.overlap_releases import check_overlap
 from dataspace.evidence.pinned import pin
@@ -50,6 +47,7 @@ from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import TrustList
 from dataspace.linkage.documents import Document
 from dataspace.observing.tracing import open_tracer
+from dataspace.processes import now_ms
 from dataspace.query.bind import bind_query
 from dataspace.query.parse import parse_query
 from dataspace.query.tree import Query
@@ -57,14 +55,10 @@ from dataspace.v1 import catalogue_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 
 QUERY_SECONDS = 60.0
+ROUND_SECONDS = 600.0  # for a question across regions: see docs/linkage.md
 
 OnProgress = Callable[[str, str, float], None]
 Heard: TypeAlias = tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]
-
-
-def now_ms() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class Session:
@@ -126,16 +120,16 @@ class Session:
         distinct: str = "",
         tier: str = "",
         on_progress: OnProgress | None = None,
-        seconds: float = QUERY_SECONDS,
+        seconds: float | None = None,
         cosigned_seconds: float = 0.0,
     ) -> Release:
         """Ask one SELECT. Returns a verified `Release`.
 
-        `distinct="union"` counts each human being once over all regions; `tier` is how people
-        are recognised across regions. It is `provisional` unless witnesses cosign its entries
-        within `cosigned_seconds`.
-        Raises `Malformed`, `Refused`, `Unavailable` or `Unverified`; under `require="all"`
-        also where a single region refuses or is away.
+        `distinct="union"` counts each human being once over all regions; `tier` is how people are
+        recognised across regions. `seconds` are 60, and 600 across regions, where none are given.
+        It is `provisional` unless witnesses cosign its entries within `cosigned_seconds`. Raises
+        `Malformed`, `Refused`, `Unavailable` or `Unverified`; under `require="all"` also where a
+        single region refuses or is away.
         """
         question = across(sql, distinct, tier)
         if question is not None:
@@ -144,7 +138,9 @@ class Session:
             def request() -> query_pb2.QueryRequest:
                 return self._request(sql, list(found.query.regions), purpose, project, "all")
 
-            return self._across(found, request, seconds, on_progress, cosigned_seconds)
+            return self._across(
+                found, request, seconds or ROUND_SECONDS, on_progress, cosigned_seconds
+            )
         unbound = parse_query(sql)
         offers = regions_asked(unbound, self.catalogue().offers)
         first = next(iter(offers.values()))
@@ -154,7 +150,7 @@ class Session:
             query = None  # the broker's and the nodes' to say, so that it is recorded
         envelope, (event, digest, cosigned) = self._asked(
             lambda: self._signed(sql, list(offers), purpose, project, require, pooled=pooled),
-            seconds, on_progress, cosigned_seconds,
+            seconds or QUERY_SECONDS, on_progress, cosigned_seconds,
         )  # fmt: skip
         if query is None or event.WhichOneof("event") != "release":
             raise Unverified("an answer to what had to be refused", code="release-answer")
@@ -162,8 +158,7 @@ class Session:
         bundle = event.release
         checked = check_release(bundle, query, digest, audience, self.trust, now_ms())
         require_regions(checked, require)
-        if cosigned is not None:
-            check_cosigned(receipts_of(bundle), cosigned, self.trust)
+        check_if_cosigned(bundle, cosigned, self.trust)
         release = release_of(query, checked, checked.answer, bundle, envelope, cosigned)
         return replace(release, prove=lambda: self.evidence(release.id))
 
@@ -189,33 +184,42 @@ class Session:
             raise Unverified("an answer to what had to be refused", code="release-answer")
         checked = check_overlap(event.release, question.bound, digest, self.trust, now_ms())
         require_regions(checked, "all")  # whoever is missing changes what is counted
-        if cosigned is not None:
-            check_cosigned(receipts_of(event.release), cosigned, self.trust)
+        check_if_cosigned(event.release, cosigned, self.trust)
         answer = question.answer(question.bound, checked)
         asked = question.bound.outcomes()
-        return release_of(asked, checked, answer, event.release, envelope, cosigned)
+        release = release_of(asked, checked, answer, event.release, envelope, cosigned)
+        return replace(release, prove=lambda: self.evidence(release.id))
 
     def explain(
-        self, sql: str, *, purpose: str, project: str = "", seconds: float = QUERY_SECONDS
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        project: str = "",
+        distinct: str = "",
+        tier: str = "",
+        seconds: float = QUERY_SECONDS,
     ) -> tuple[NodeExplanation, ...]:
         """What each region would do with a question, as its node signed it. Nothing runs.
 
-        Raises `Malformed` where the SQL is not in the language; `nearest_form` of
-        `dataspace.query.hints` says what to write instead.
+        `distinct` and `tier` are those of `query`. Raises `Malformed` where the SQL is not in the
+        language; `nearest_form` of `dataspace.query.hints` says what to write instead.
         """
-        unbound = parse_query(sql)
-        offers = regions_asked(unbound, self.catalogue().offers)
-        first = next(iter(offers.values()))
-        with suppress(Refused):  # each node says so itself
-            bind_query(unbound, *(each.offer for each in first.values()))
-        _, (event, digest, _) = self._asked(
-            lambda: self._signed(sql, list(offers), purpose, project, "any", explain=True), seconds
-        )
-        return read_explanations(event.explanations, sorted(offers), digest, self.trust, now_ms())
+        regions, found = what_explains(sql, distinct, tier, self.catalogue)
 
-    def _signed(self, *asked: Any, pooled: bool = False, explain: bool = False) -> Envelope:
+        def sign() -> Envelope:
+            request = self._request(sql, regions, purpose, project, "any")
+            request.explain = True
+            if found is not None:
+                found.fill(request)
+            return seal(request, self._home.identity)
+
+        _, (event, digest, _) = self._asked(sign, seconds)
+        return read_explanations(event.explanations, regions, digest, self.trust, now_ms())
+
+    def _signed(self, *asked: Any, pooled: bool = False) -> Envelope:
         request = self._request(*asked)
-        request.pooled, request.explain = pooled, explain
+        request.pooled = pooled
         return seal(request, self._home.identity)
 
     def _request(
@@ -311,7 +315,7 @@ class Session:
 
     @property
     def brokers(self) -> tuple[str, ...]:
-        """The addresses of the brokers, in the order that they are tried."""
+        """Their addresses, in the order that they are tried."""
         return self._brokers.addresses
 
     def only(self, broker: str) -> Session:

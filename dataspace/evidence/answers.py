@@ -93,6 +93,18 @@ class CheckedAnswer:
         return self.body if isinstance(self.body, linkage_pb2.OverlapPartial) else None
 
     @property
+    def released(self) -> query_pb2.Partial | linkage_pb2.OverlapPartial | None:
+        """The share of an answer of either kind."""
+        return self.partial if self.partial is not None else self.overlap
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """What a share is of."""
+        if self.overlap is not None:
+            return (self.overlap.product,)
+        return tuple(self.partial.products) if self.partial is not None else ()
+
+    @property
     def explanation(self) -> query_pb2.Explanation | None:
         """What would be decided, if it is that."""
         return self.body if isinstance(self.body, query_pb2.Explanation) else None

@@ -117,6 +117,12 @@ def open_context(record: evidence_pb2.Recorded, entry: Entry) -> Mapping[str, An
     return context
 
 
+def check_sealed(record: evidence_pb2.Recorded) -> None:
+    """Raise `Unverified` unless what an entry commits to was left with its owner."""
+    if record.salt or record.context:
+        raise _context(record, "what is beside an entry on a round is nobody else's to see")
+
+
 def _context(record: evidence_pb2.Recorded, what: str) -> Unverified:
     return Unverified(f"the context that {record.owner} gives does not hold: {what}",
                       code="evidence-context")  # fmt: skip

@@ -48,11 +48,24 @@ def check_overlap(
     answers = check_answers(
         bundle, release, request_sha256, times, lambda _: trust, linkage_pb2.OverlapPartial
     )
-    shares = {
+    shares = shares_of(answers)
+    return CheckedOverlap(release, digest, recombine(query, release, shares), shares, answers)
+
+
+def shares_of(answers: Mapping[str, CheckedAnswer]) -> dict[str, OverlapShare]:
+    """Each region's share, of those that released one."""
+    return {
         region: read_overlap(each.overlap)
         for region, each in answers.items()
         if each.overlap is not None
     }
+
+
+def recombine(
+    query: OverlapQuery, release: query_pb2.Release, shares: Mapping[str, OverlapShare]
+) -> tuple[OverlapCell, ...]:
+    """The shares combined again, none where a region has none. Raises `Unverified` where the
+    broker's answer is another."""
     whole = len(shares) == len(query.regions)
     cells = combine_overlap(query, list(shares.values())) if whole else ()
     if not hmac.compare_digest(answer_digest(cells), release.answer_sha256):
@@ -60,4 +73,4 @@ def check_overlap(
             "the broker's answer is not what the partials combine to; do not use it",
             code="release-answer",
         )
-    return CheckedOverlap(release, digest, cells, shares, answers)
+    return cells

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from dataspace.errors import Malformed
 from dataspace.evidence.offers import RegionOffer
-from dataspace.evidence.requests import AskedOverlap
+from dataspace.evidence.requests import AskedOverlap, Under, overlap_requests
 from dataspace.linkage.match_lists import MatchList
 from dataspace.linkage.planning import Planned, derive_plan, recognised_by
 from dataspace.linkage.rounds import BLIND, TIERS
+from dataspace.policy.requests import AccessRequest
 from dataspace.query.overlap import OverlapQuery
 from dataspace.query.product import Offer
 
@@ -79,6 +80,21 @@ def plan_of(asked: AskedOverlap, attempt: int, sides: Mapping[str, SideOffers]) 
     """The round for a question: the same wherever the same offers are known."""
     lists = {region: each.lists for region, each in sides.items()}
     return derive_plan(asked.digest, attempt, tier_of(asked), lists)
+
+
+def side_questions(
+    asked: AskedOverlap, query: OverlapQuery, sides: Mapping[str, SideOffers],
+    regions: Iterable[str], now_ms: int, under: Under,
+) -> list[AccessRequest]:  # fmt: skip
+    """What the rules are asked about a bound question, for each of `regions`, by its own offer."""
+    return [
+        question
+        for region in regions
+        for question in overlap_requests(
+            asked, query, {sides[region].product.offer.product: sides[region].product.offer},
+            now_ms, under, regions=[region],
+        )
+    ]  # fmt: skip
 
 
 def tier_of(asked: AskedOverlap) -> str:

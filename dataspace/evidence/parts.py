@@ -21,6 +21,7 @@ from dataspace.evidence.archive import Archive
 from dataspace.evidence.desk import Made, RequestKind
 from dataspace.evidence.logged import place_of, write_proof
 from dataspace.evidence.recording import Recorder
+from dataspace.evidence.round_entries import check_may_leave, place_of_round
 from dataspace.identity.envelopes import Opened
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trusted import BROKER
@@ -28,7 +29,9 @@ from dataspace.v1 import evidence_pb2, query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from dataspace.v1.revocation_pb2 import RevocationLists
 
-_ANSWERS = frozenset({"query.released", "query.refused"})
+_ANSWERS = frozenset({"query.released", "query.refused", "overlap.released", "overlap.refused"})
+# Decisions that a regulator of the log's own region replays as well, and nobody proves.
+_REPLAYED = frozenset({"existence.read", "existence.refused"})
 _BASIS = "space rule: evidence"
 
 
@@ -84,10 +87,11 @@ class Keeper:
         opened = self._opened(entry)
         region = str(entry.fields.get("actor_region", ""))
         check_may_see(asker, _actor_in(opened), {self.owner, region})
-        if entry.kind not in _ANSWERS:
+        own = asker.role == "regulator" and asker.region == self.owner
+        if entry.kind not in (_ANSWERS | _REPLAYED if own else _ANSWERS):
             raise Malformed("this entry is no answer to a question", code="places")
-        record = self._record(places[0], entry, opened)
-        part = evidence_pb2.EvidencePart(region=self.owner, records=[record])
+        part = evidence_pb2.EvidencePart(region=self.owner, records=self._of_round(entry))
+        part.records.append(self._record(places[0], entry, opened))
         policy, catalogue = (
             str(entry.fields.get(name, "")) for name in ("policy_sha256", "catalogue_sha256")
         )
@@ -108,6 +112,7 @@ class Keeper:
         part = evidence_pb2.EvidencePart(region=BROKER, question=kept.request, release=kept.release)
         for index in (kept.forwarded_index, kept.release.receipt.index):
             entry = Entry.from_bytes(self.log.read_entry(index))
+            part.records.extend(self._of_round(entry))
             part.records.append(self._record(index, entry, self._opened(entry)))
             if policy := str(entry.fields.get("policy_sha256", "")):
                 part.policies.CopyFrom(self.archive.policies(policy))
@@ -126,6 +131,15 @@ class Keeper:
             for each in RevocationLists.FromString(self.beside(covered[1])).lists:
                 found[each.payload] = each
         return [each for _, each in sorted(found.items())]
+
+    def _of_round(self, answer: Entry) -> list[evidence_pb2.Recorded]:
+        """The entry of the round that an answer stands on, if it does; its body stays here."""
+        place = place_of_round(answer)
+        if place is None:
+            return []
+        entry = Entry.from_bytes(self.log.read_entry(place))
+        check_may_leave(entry, answer)
+        return [self._record(place, entry, (b"", b""))]
 
     def _opened(self, entry: Entry) -> tuple[bytes, bytes] | None:
         """Salt and context of an entry, or None where it has none (any more)."""

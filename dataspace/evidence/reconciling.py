@@ -27,6 +27,7 @@ DIFFERENCES: Final = {
 }
 REMARKS: Final = {
     "late": "{log} answered, and the broker said that it was too late",
+    "given-up": "{log} answered in a round that the broker gave up",
     "unfinished": "{log} forwarded a request and logged no outcome",
 }
 
@@ -135,7 +136,10 @@ def _compare(request: str, group: Sequence[Line], logs: Collection[str]) -> list
         explained = any(e.kind.endswith(".explained") for log in asked_nodes for e in answered[log])
         closed = kinds & {"cancelled", "refused"} or explained
         return [] if closed else [differs("unfinished", own[0].log)]
-    return _of_outcomes(outcomes, answered, logs, cancelled="cancelled" in kinds, differs=differs)
+    return _of_outcomes(
+        outcomes, answered, logs, differs=differs,
+        cancelled="cancelled" in kinds, given_up="given_up" in kinds,
+    )  # fmt: skip
 
 
 def _named(said: audit_pb2.AuditOutcome, log: str) -> audit_pb2.AuditOutcome:
@@ -154,6 +158,7 @@ def _of_outcomes(
     logs: Collection[str],
     *,
     cancelled: bool,
+    given_up: bool,
     differs: _Differs,
 ) -> list[Difference]:
     found = []
@@ -170,7 +175,9 @@ def _of_outcomes(
             other.region == said.region and other.body_sha256 for other in outcomes
         ):
             late = said.status == "timeout" or cancelled
-            found.append(differs("late" if late else "broker-withholds", said.region))
+            # A node's answer to an attempt that another ended goes nowhere; that is on record.
+            held = "given-up" if given_up else "broker-withholds"
+            found.append(differs("late" if late else held, said.region))
     named = {said.region for said in outcomes}
     unnamed = sorted(log for log in set(answered) - named if not is_broker(log))
     found += [differs("broker-omits", log) for log in unnamed]

@@ -14,16 +14,25 @@ from typing import Any
 from dataspace.errors import Unverified
 from dataspace.evidence.logged import Logged
 from dataspace.evidence.offers import RegionOffer
+from dataspace.evidence.overlap_sides import (
+    SideOffers,
+    offers_of,
+    side_questions,
+    sides_offered,
+)
 from dataspace.evidence.redeciding import decide_again
-from dataspace.evidence.requests import Asked, access_requests, read_request
+from dataspace.evidence.requests import Asked, AskedOverlap, access_requests, read_question
 from dataspace.identity.envelopes import Opened
+from dataspace.identity.trusted import BROKER
 from dataspace.policy.decisions import Decision
 from dataspace.policy.requests import AccessRequest, request_from
 from dataspace.policy.rules import PolicySet
 from dataspace.query.bind import bind_query
+from dataspace.query.overlap import OverlapQuery
+from dataspace.query.overlap_bind import bind_overlap
 from dataspace.query.product import Offer
 from dataspace.query.tree import Query
-from dataspace.v1 import query_pb2
+from dataspace.v1 import linkage_pb2, query_pb2
 
 _TERMS = ("filing", "impact_assessment", "onward")  # what rules look at in an agreement
 Request = Opened[query_pb2.QueryRequest]
@@ -90,22 +99,48 @@ def bound_query(asked: Asked, offers: Mapping[str, Offer]) -> Query:
 def check_questions(context: Context, request: Request, offers: Offers) -> None:
     """Raise `Unverified` unless the request and the offers give the questions recorded."""
     owner, at_ms = context.owner, context.at_ms
-    asked = read_request(request, at_ms, owner)
-    regions = sorted(asked.audience) if owner == "broker" else [owner]
+    asked = read_question(request, at_ms, owner)
+    regions = sorted(asked.audience) if owner == BROKER else [owner]
+    if isinstance(asked, AskedOverlap):
+        again = _across(asked, regions, context, offers)
+    else:
+        again = _for_each(asked, regions, context, offers)
+    if again != context.questions:
+        raise _differs(f"{owner} asked its rules something else than what the request says")
+    if at_ms > context.logged.entry.at_ms:
+        raise _differs(f"{owner} recorded its decision before it was made")
+
+
+def _for_each(
+    asked: Asked, regions: Sequence[str], context: Context, offers: Offers
+) -> tuple[AccessRequest, ...]:
     plain = {
         region: {name: each.offer for name, each in offers.get(region, {}).items()}
         for region in regions
     }
     query = bound_query(asked, plain[regions[0]])
-    again = tuple(
+    return tuple(
         question
         for region in regions
-        for question in access_requests(asked, query, plain[region], region, at_ms, context.under)
+        for question in access_requests(
+            asked, query, plain[region], region, context.at_ms, context.under
+        )
     )
-    if again != context.questions:
-        raise _differs(f"{owner} asked its rules something else than what the request says")
-    if at_ms > context.logged.entry.at_ms:
-        raise _differs(f"{owner} recorded its decision before it was made")
+
+
+def _across(
+    asked: AskedOverlap, regions: Sequence[str], context: Context, offers: Offers
+) -> tuple[AccessRequest, ...]:
+    sides = sides_in(asked.query, offers)
+    # A node binds its own side to its own product, as its gate does.
+    first = "" if context.owner == BROKER else context.owner
+    query = bind_overlap(asked.query, *offers_of(sides, first=first))
+    return tuple(side_questions(asked, query, sides, regions, context.at_ms, context.under))
+
+
+def sides_in(query: OverlapQuery, offers: Offers) -> dict[str, SideOffers]:
+    """The sides of a question, of the offers in evidence. Raises `Malformed` for a missing one."""
+    return sides_offered(query, [each for own in offers.values() for each in own.values()])
 
 
 def check_decisions(context: Context, sets: Mapping[str, PolicySet]) -> tuple[Decision, ...]:
@@ -123,15 +158,16 @@ def check_decisions(context: Context, sets: Mapping[str, PolicySet]) -> tuple[De
     if list(_texts(fields.get("rules"))) != rules:
         raise _differs(f"{owner}'s log names other rules than those that decided")
     outcome = "permit" if all(each.allowed for each in again) else "deny"
-    if owner != "broker" and fields.get("decision") != outcome:
+    if owner != BROKER and fields.get("decision") != outcome:
         raise _differs(f"{owner}'s log names another decision than its rules give")
-    if owner == "broker" and outcome == "deny":
+    if owner == BROKER and outcome == "deny":
         raise _differs("the broker forwarded what its rules forbid")
     return again
 
 
 def check_answer_follows(
-    context: Context, decisions: Sequence[Decision], partial: query_pb2.Partial | None,
+    context: Context, decisions: Sequence[Decision],
+    partial: query_pb2.Partial | linkage_pb2.OverlapPartial | None,
     refusal: query_pb2.Refusal | None,
 ) -> None:  # fmt: skip
     """Raise `Unverified` where a node's signed answer does not follow from its decisions."""

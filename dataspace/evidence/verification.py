@@ -17,11 +17,14 @@ from dataspace.evidence.logged import (
     Cosigned,
     Logged,
     Quorum,
+    check_sealed,
     open_context,
     verify_cosigned,
     verify_place,
 )
 from dataspace.evidence.offers import RegionOffer, open_offer
+from dataspace.evidence.overlap_releases import recombine as recombine_overlap
+from dataspace.evidence.overlap_releases import shares_of
 from dataspace.evidence.pinned import Pinned, believed_trust
 from dataspace.evidence.releases import check_answers, open_release, recombine
 from dataspace.evidence.replay import (
@@ -32,9 +35,12 @@ from dataspace.evidence.replay import (
     check_decisions,
     check_questions,
     read_context,
+    sides_in,
 )
 from dataspace.evidence.report import Report, take_steps
-from dataspace.evidence.requests import open_request, read_request
+from dataspace.evidence.requests import Asked, AskedOverlap, open_request, read_question
+from dataspace.evidence.round_entries import is_of_round
+from dataspace.evidence.rounds import ShownRound
 from dataspace.identity.freshness import SKEW_MS
 from dataspace.identity.revocation import open_revocation_list
 from dataspace.identity.revoked import SKEW_MS as REVOCATION_SKEW_MS
@@ -43,7 +49,7 @@ from dataspace.identity.trustlist import TrustList
 from dataspace.policy.decisions import Decision
 from dataspace.policy.rules import PolicySet, load
 from dataspace.query.product import catalogue_digest
-from dataspace.v1 import evidence_pb2, query_pb2
+from dataspace.v1 import evidence_pb2, linkage_pb2, query_pb2
 
 BROKER = "broker"
 LONGEST_UNSEEN_MS = 24 * 3_600_000  # from an entry to the cosigned checkpoint that covers it
@@ -67,8 +73,11 @@ class _Verification:
     trust: TrustList
     cosigned: list[Cosigned]
     lists: tuple[RevocationList, ...]
-    logged: dict[str, list[Logged]]
+    placed: list[Logged]  # in the order of the records
+    logged: dict[str, list[Logged]]  # the broker's two entries, and each node's answer
+    rounds: dict[str, Logged]  # what logs tell of a round
     request: Request
+    asked: Asked | AskedOverlap
     offers: dict[str, dict[str, RegionOffer]]
     release: query_pb2.Release
     answers: dict[str, CheckedAnswer]
@@ -93,6 +102,7 @@ class _Verification:
                 ("contexts", self._contexts),
                 ("catalogue", self._catalogue),
                 ("questions", self._questions),
+                ("round", self._round),
                 ("decisions", self._decisions),
                 ("combination", self._combination),
             ]
@@ -120,9 +130,9 @@ class _Verification:
         return f"each log's checkpoint is signed by its owner and cosigned by others: {said}"
 
     def _inclusion(self) -> str:
-        self.logged = {}
+        self.placed, self.logged, self.rounds = [], {}, {}
         for record, cosigned in zip(self.evidence.records, self.cosigned, strict=True):
-            self.logged.setdefault(record.owner, []).append(verify_place(record, cosigned))
+            self._sort_in(verify_place(record, cosigned))
         kinds = sorted(each.entry.kind for each in self.logged.get(BROKER, ()))
         if tuple(kinds) != _BROKERS_KINDS:
             raise _bad("the broker's log must show the request forwarded and the release, "
@@ -132,11 +142,18 @@ class _Verification:
                        "evidence-records")  # fmt: skip
         if any(len(own) != 1 for owner, own in self.logged.items() if owner != BROKER):
             raise _bad("a node's log must show its answer, once", "evidence-records")
-        places = ", ".join(f"{each.origin} entry {each.index}" for each in self._all_logged())
+        places = ", ".join(f"{each.origin} entry {each.index}" for each in self.placed)
         return f"each entry is in its log, under that checkpoint: {places}"
 
+    def _sort_in(self, logged: Logged) -> None:
+        self.placed.append(logged)
+        if not is_of_round(logged.entry):
+            self.logged.setdefault(logged.owner, []).append(logged)
+        elif self.rounds.setdefault(logged.owner, logged) is not logged:
+            raise _bad(f"{logged.owner}'s log must show its round once", "evidence-records")
+
     def _times(self) -> str:
-        for each in self._all_logged():
+        for each in self.placed:
             recorded, seen = each.entry.at_ms, each.cosigned.at_ms
             if not recorded - SKEW_MS <= seen <= recorded + LONGEST_UNSEEN_MS:
                 raise _bad(
@@ -146,7 +163,7 @@ class _Verification:
                     "evidence-time",
                 )
             self.trust.check_current(_at(seen))
-        seen = max(each.cosigned.at_ms for each in self._all_logged())
+        seen = max(each.cosigned.at_ms for each in self.placed)
         return f"witnesses had seen all of it by {_moment(seen)}, within a day of its recording"
 
     def _revocation(self) -> str:
@@ -154,7 +171,7 @@ class _Verification:
         if not self.trust.revocation_signers and not envelopes:
             self.lists = ()
             return "the trust list names no revocation signers, and none speak here"
-        times = [each.cosigned.at_ms for each in self._all_logged()]
+        times = [each.cosigned.at_ms for each in self.placed]
         self.lists = tuple(
             open_revocation_list(each, self.trust, _at(max(times))) for each in envelopes
         )
@@ -170,13 +187,15 @@ class _Verification:
         return replace(self.trust, revocations=Revocations(latest))
 
     def _request(self) -> str:
-        seen = min(each.cosigned.at_ms for each in self._all_logged())
+        seen = min(each.cosigned.at_ms for each in self.placed)
         self.request = open_request(self.evidence.request, self._trust_at(seen), seen)
         digest = self.request.payload_sha256.hex()
-        for each in self._all_logged():
+        for each in self.placed:
             if each.entry.fields.get("request_sha256") != digest:
                 raise _bad(f"{each.owner}'s entry is about another request", "evidence-request")
         message, uri = self.request.message, self.request.signer.uri
+        # Whether it was fresh when each decided is judged where that time is known.
+        self.asked = read_question(self.request, message.freshness.issued_at_ms, BROKER)
         return f"{uri} signed the request for {message.purpose}: {message.sql}"
 
     def _release(self) -> str:
@@ -227,8 +246,9 @@ class _Verification:
         }  # fmt: skip
         bundle = self.evidence.release
         self.answers = check_answers(
-            bundle, self.release, self.request.payload_sha256, times, self._trust_at
-        )
+            bundle, self.release, self.request.payload_sha256, times, self._trust_at,
+            query_pb2.Partial if isinstance(self.asked, Asked) else linkage_pb2.OverlapPartial,
+        )  # fmt: skip
         if set(self.answers) != set(self.logged) - {BROKER}:
             raise _bad("the logs and the answers are not of the same regions", "evidence-records")
         for checked, answer in zip(self.answers.values(), bundle.answers, strict=True):
@@ -236,14 +256,17 @@ class _Verification:
             _check_receipt_is(own, answer.receipt)
             _check_outcome(own, checked)
         said = ", ".join(
-            f"{region} {'released cells' if each.partial else 'refused'}"
+            f"{region} {'released cells' if each.released else 'refused'}"
             for region, each in self.answers.items()
         )
         return f"each region's own node signed and recorded its answer to this request: {said}"
 
     def _contexts(self) -> str:
         self.contexts = []
-        for record, logged in zip(self.evidence.records, self._all_logged(), strict=True):
+        for record, logged in zip(self.evidence.records, self.placed, strict=True):
+            if is_of_round(logged.entry):
+                check_sealed(record)
+                continue
             context = open_context(record, logged.entry)
             self.contexts.append(read_context(logged, context, self.request))
         owners = ", ".join(each.owner for each in self.contexts if each.questions)
@@ -270,7 +293,7 @@ class _Verification:
         digest = catalogue_digest({name: each.envelope.payload for name, each in offers.items()})
         fields = self.logged[region][0].entry.fields if region in self.logged else {}
         recorded = fields.get("catalogue_sha256", digest.hex())
-        partial = self.answers[region].partial if region in self.answers else None
+        partial = self.answers[region].released if region in self.answers else None
         signed = partial.catalogue_sha256 if partial is not None else digest
         if recorded != digest.hex() or signed != digest:
             raise _bad(f"{region} decided over another catalogue", "evidence-catalogue")
@@ -283,6 +306,16 @@ class _Verification:
             raise _bad("the broker's questions to its rules are missing", "evidence-context")
         count = sum(len(each.questions) for each in decided)
         return f"request and products give the {count} questions that the rules were asked"
+
+    def _round(self) -> str:
+        if isinstance(self.asked, Asked):
+            if self.rounds:
+                raise _bad("it tells of a round that nobody asked for", "evidence-round")
+            return "each region was asked for itself: there was no round between them"
+        answers = {owner: own[-1] for owner, own in self.logged.items() if owner != BROKER}
+        answers[BROKER] = {each.entry.kind: each for each in self.logged[BROKER]}["query.released"]
+        sides, shares = sides_in(self.asked.query, self.offers), shares_of(self.answers)
+        return ShownRound(self.asked, sides, shares, answers, self.rounds).words()
 
     def _decisions(self) -> str:
         sets: dict[str, PolicySet] = {}
@@ -298,7 +331,7 @@ class _Verification:
                 self.decisions[context.owner] = again
             if context.owner != BROKER:
                 checked = self.answers[context.owner]
-                check_answer_follows(context, again, checked.partial, checked.refusal)
+                check_answer_follows(context, again, checked.released, checked.refusal)
         if used != set(sets):
             raise _bad("it holds a policy set that decided nothing", "evidence-policy")
         rules = sorted(
@@ -307,17 +340,16 @@ class _Verification:
         return f"the same rules decide the same again: {', '.join(rules)}"
 
     def _combination(self) -> str:
-        broker = next(each for each in self.contexts if each.owner == BROKER and each.questions)
-        asked = read_request(self.request, broker.at_ms, BROKER)
+        asked = self.asked
+        if isinstance(asked, AskedOverlap):
+            cells = recombine_overlap(asked.query, self.release, shares_of(self.answers))
+            return f"the partials combine to the released answer: {len(cells)} cells under " \
+                "codes, and what those stand for is sealed to who asked"  # fmt: skip
         first = {name: each.offer for name, each in self.offers[asked.audience[0]].items()}
         query = bound_query(asked, first)
         answer = recombine(query, self.release, self.answers, asked.audience)
         return f"the partials combine to the released answer: {len(answer.rows)} rows, digest " \
             f"{answer.digest().hex()[:16]}…"  # fmt: skip
-
-    def _all_logged(self) -> list[Logged]:
-        """In the order of the records."""
-        return [each for own in self.logged.values() for each in own]
 
 
 def _check_receipt_is(logged: Logged, receipt: query_pb2.Receipt) -> None:
@@ -329,10 +361,10 @@ def _check_receipt_is(logged: Logged, receipt: query_pb2.Receipt) -> None:
 def _check_outcome(logged: Logged, checked: CheckedAnswer) -> None:
     """Raise where a log tells of another outcome than its owner signed."""
     fields = logged.entry.fields
-    if checked.partial is not None:
-        signed = ("released", len(checked.partial.cells))
+    if checked.released is not None:
+        signed = ("released", len(checked.released.cells))
         told = (fields.get("outcome"), fields.get("cells"))
-        products = (tuple(checked.partial.products), fields.get("products"))
+        products = (checked.products, fields.get("products"))
         if signed != told or products[0] != products[1]:
             raise _bad(f"{logged.owner}'s log tells of another partial", "evidence-outcome")
     if checked.refusal is not None:

@@ -240,8 +240,8 @@ class Transcript:
             _check_join(join, plan)
         if len(set(codes)) != len(codes):
             raise Unverified("two nodes brought the same code", code="round-join")
-        digests = (join.payload_sha256 for join in self.joins)
-        object.__setattr__(self, "digest", _digest(b"transcript", plan.round_id, *digests))
+        digests = [join.payload_sha256 for join in self.joins]
+        object.__setattr__(self, "digest", transcript_digest(plan.round_id, digests))
 
     @classmethod
     def agree(cls, plan: RoundPlan, joins: Sequence[Joined], own: Joined | None) -> Transcript:
@@ -261,6 +261,14 @@ class Transcript:
             for first in range(0, batch.tuples, size):
                 yield ChunkShape(number, index, first, min(size, batch.tuples - first))
                 number += 1
+
+
+def transcript_digest(round_id: bytes, joins_sha256: Sequence[bytes]) -> bytes:
+    """32 bytes over a round's id and the digests of its signed joins, in the plan's order.
+
+    The digests say nothing of the joins, which hold fresh keys, and so can go where sizes may not.
+    """
+    return _digest(b"transcript", round_id, *joins_sha256)
 
 
 def _check_join(join: Joined, plan: RoundPlan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataspace.query.overlap import OverlapQuery
 from dataspace.query.tree import (
     Aggregate,
     AggregateRef,
@@ -25,6 +26,12 @@ def outline(query: Query) -> list[str]:
     if query.where is not None:
         lines.append(f"where {_text(query.where)}")
     lines += [f"key {index}: {_text(key)}" for index, key in enumerate(query.keys)]
+    return lines + _outcome(query)
+
+
+def _outcome(query: Query) -> list[str]:
+    """What is computed, and from released cells."""
+    lines = []
     for index, aggregate in enumerate(query.aggregates):
         lines.append(f"aggregate {index}: {_aggregate(aggregate)}")
     lines += [f"output {each.name}: {_text(each.value)}" for each in query.outputs]
@@ -35,6 +42,20 @@ def outline(query: Query) -> list[str]:
     if query.limit is not None:
         lines.append(f"limit {query.limit} offset {query.offset}")
     return lines
+
+
+def outline_across(query: OverlapQuery) -> list[str]:
+    """A bound question across regions, side by side: what a side keeps and groups by is its own."""
+    lines = []
+    for at, side in enumerate(query.sides):
+        joined = "union" if query.union else "left join" if at in query.optional else "join"
+        begin = f"{joined} on the same human being" if at else "from"
+        lines.append(f"{begin} {side.region}.{side.product} as t{at}")
+        if side.where is not None:
+            lines.append(f"where {_text(side.where, f't{at}')}")
+    for number, (at, _) in enumerate(query.groups):
+        lines.append(f"key {number}: {_text(query.group_keys[number], f't{at}')}")
+    return lines + _outcome(query.outcomes())
 
 
 def _source(index: int, source: Source) -> str:
@@ -54,21 +75,23 @@ def _aggregate(aggregate: Aggregate) -> str:
     return f"{name}({inner or ('*' if '*' in aggregate.kind.value else 'person')}){kept}{split}"
 
 
-def _text(node: Scalar | Outcome) -> str:
+def _text(node: Scalar | Outcome, table: str = "") -> str:
+    """`table` names the columns of a side, which is bound alone, among all sides."""
     match node:
         case Literal():
             return repr(node.value) if isinstance(node.value, str) else str(node.value)
         case ColumnRef():
-            return f"{node.table}.{node.name}" if node.table else node.name
+            named = table or node.table
+            return f"{named}.{node.name}" if named else node.name
         case KeyRef():
             return f"key {node.index}"
         case AggregateRef():
             return f"aggregate {node.index}"
         case Operation() | OutcomeOperation():
-            inner = [_text(each) for each in node.arguments]
+            inner = [_text(each, table) for each in node.arguments]
             if len(inner) == 2 and not node.name.replace("_", "").isalpha():
                 return f"({inner[0]} {node.name} {inner[1]})"
             return f"{node.name}({', '.join(inner)})"
         case CaseWhen() | OutcomeCase():
-            whens = "; ".join(f"{_text(c)}: {_text(v)}" for c, v in node.branches)
-            return f"case({whens}; else: {_text(node.otherwise)})"
+            whens = "; ".join(f"{_text(c, table)}: {_text(v, table)}" for c, v in node.branches)
+            return f"case({whens}; else: {_text(node.otherwise, table)})"

@@ -21,7 +21,7 @@ from dataspace.evidence.requests import (
     overlap_requests,
     read_question,
 )
-from dataspace.identity.envelopes import Opened
+from dataspace.identity.envelopes import Opened, seal
 from dataspace.identity.replay import replay_key
 from dataspace.linkage.planning import Planned
 from dataspace.linkage.rounds import RoundPlan
@@ -29,11 +29,12 @@ from dataspace.policy.decisions import Decision, decide
 from dataspace.policy.standing import Noted
 from dataspace.query.overlap import OverlapQuery
 from dataspace.query.overlap_bind import bind_overlap
-from dataspace.query.product import Product
+from dataspace.query.product import Disclosure, Product
 from dataspace.query.render_overlap import linkage_product
 from dataspace.v1 import catalogue_pb2, linkage_pb2, query_pb2
 from node.blinding import BlindingPool
 from node.catalogue import Catalogue
+from node.explaining import Stands, explanation_across
 from node.gatekeeper import Cancellation, Facts, Gatekeeper, now_ms
 from node.linking.admitted import Admitted
 from node.linking.gate_part import GatePart
@@ -74,8 +75,11 @@ class GateInvited:
     def __post_init__(self) -> None:
         self.facts = Facts(hashlib.sha256(self.invitation.request.payload).digest())
 
-    def admit(self) -> GatePart:
-        """Verify and decide. Raises what this node refuses the round for."""
+    def admit(self) -> GatePart | query_pb2.NodeAnswer:
+        """Verify and decide. Raises what this node refuses the round for.
+
+        The part in it; or, where that alone was asked, the recorded word what would be done.
+        """
         self.report("received", 0.0)
         moment, keeper = now_ms(), self.gate.gatekeeper
         catalogue = keeper.catalogue  # a load may swap it meanwhile: one round sees one
@@ -89,11 +93,17 @@ class GateInvited:
         planned.plan.check_invitation(invited)
         # SECURITY: the own side is bound to the own product, whatever others offer by its name.
         bound = bind_overlap(asked.query, *offers_of(sides, first=keeper.region))
-        decision = self._decide(asked, bound, own, catalogue, moment)
-        decision.require()
+        decision, stands = self._decide(asked, bound, own, catalogue, moment)
+        if not asked.request.explain:
+            decision.require()
         self._check_tier(planned, catalogue, own)
-        keeper.check_witnessed()
         self.report("decided", 0.0)
+        if asked.request.explain:
+            said = explanation_across(
+                bound, keeper.region, own, decision, stands, planned, _settings(sides)
+            )
+            return self._explained(said, moment)
+        keeper.check_witnessed()
         self.part = self._part(asked, bound, planned, decision, sides, own, catalogue, moment)
         return self.part
 
@@ -121,7 +131,7 @@ class GateInvited:
             "actor": str(uri), "sql": opened.message.sql, "project": opened.message.project,
         }  # fmt: skip
         asked = read_question(opened, moment, keeper.region)
-        if not isinstance(asked, AskedOverlap) or asked.request.explain:
+        if not isinstance(asked, AskedOverlap):
             raise Malformed("this is no question for a round", code="linkage")
         read_reply_key(asked.request.reply_key)
         return asked, RoundPlan.from_message(self.invitation.plan)
@@ -147,6 +157,8 @@ class GateInvited:
             raise Malformed(f"this question is not for {region}", code="audience")
         own = catalogue.find(asked.query.side(region).product)
         recognising = linkage_product(own, _products(catalogue))
+        for each in (own, recognising):
+            self.gate.gatekeeper.check_offered(each)
         proposed = sides[region]
         published = own.offer(), recognising.offer()
         if published != (proposed.product.offer, proposed.recognising.offer):
@@ -159,7 +171,7 @@ class GateInvited:
     def _decide(
         self, asked: AskedOverlap, bound: OverlapQuery, own: Product, catalogue: Catalogue,
         moment: int,
-    ) -> Decision:  # fmt: skip
+    ) -> tuple[Decision, Stands]:  # fmt: skip
         keeper = self.gate.gatekeeper
         state = Noted(keeper.agreement_state)
         (question,) = overlap_requests(
@@ -185,7 +197,21 @@ class GateInvited:
             "agreements": state.agreements,
             "decisions": [json.loads(decision.to_json())],
         }
-        return decision
+        return decision, Stands(question.agreement, tuple(state.agreements[0]))
+
+    def _explained(self, said: str, moment: int) -> query_pb2.NodeAnswer:
+        """What this node would do, signed and recorded; nothing is selected or brought."""
+        keeper = self.gate.gatekeeper
+        self.facts.fields["outcome"] = "explained"
+        body = query_pb2.Explanation(
+            request_sha256=self.facts.request_sha256,
+            region=keeper.region,
+            explanation_json=said,
+            decided_at_ms=moment,
+        )
+        answer = keeper.record("overlap.explained", seal(body, keeper.identity), self.facts)
+        self.report("released", 1.0)
+        return answer
 
     def _check_tier(self, planned: Planned, catalogue: Catalogue, own: Product) -> None:
         linkage = linkage_product(own, _products(catalogue)).linkage
@@ -209,7 +235,7 @@ class GateInvited:
             query=bound,
             planned=planned,
             decision=decision,
-            settings=strictest([each.product.offer.disclosure for each in sides.values()]),
+            settings=_settings(sides),
             product=own,
             recognising=linkage_product(own, _products(catalogue)),
             catalogue_sha256=catalogue.sha256,
@@ -232,6 +258,11 @@ def attempt_key(opened: Opened[query_pb2.QueryRequest], attempt: int) -> bytes:
         return key
     digest = hashlib.sha256(_ATTEMPT + bytes([attempt]) + key).digest()
     return key[:32] + digest[:16]
+
+
+def _settings(sides: dict[str, SideOffers]) -> Disclosure:
+    """As strict as each side's owner asks for: what one hid and another showed would be shown."""
+    return strictest([each.product.offer.disclosure for each in sides.values()])
 
 
 def _products(catalogue: Catalogue) -> list[Product]:

@@ -5,6 +5,7 @@ INVARIANT: the commitment is on record before the join leaves, the answer before
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ from dataspace.evidence.overlaps import (
     seal_labels,
     write_overlap,
 )
+from dataspace.evidence.round_entries import COMMITTED
 from dataspace.evidence.round_messages import RoundReader
 from dataspace.identity.envelopes import check_signer, seal
 from dataspace.linkage.keyed import Pads, contribution_digest
@@ -88,16 +90,19 @@ class GatePart:
         maker = self._maker(selected)
         self._batches = make_batches(selected.known, self._cells, unit, seed, maker)
         self.report("hashing", 1.0)
-        commitment = self._commit()
-        self.cancellation.check()
+        inputs = zip((cell.code for cell in self._cells), self._batches, strict=True)
+        commitment = commit_inputs(self.drawn.salt, self.plan.round_id, inputs)
         keyed = self.plan.tier == KEYED
-        return self.sign(
+        join = self.sign(
             join_message(
                 self.plan, self.region, self.drawn.sealing.public, commitment, self._shapes(),
                 contribution_digest(self.drawn.contribution) if keyed else b"",
                 padded=unit > 1,
             )
         )  # fmt: skip
+        self._record_commitment(commitment, join)
+        self.cancellation.check()
+        return join
 
     def batches(self) -> list[Tuples]:
         """Blind: the points that were committed to, by the join's batches."""
@@ -182,14 +187,14 @@ class GatePart:
         sizes = zip(self._cells, self._batches, strict=True)
         return [BatchShape(cell.code, len(batch)) for cell, batch in sizes]
 
-    def _commit(self) -> bytes:
-        """On record: a salted commitment to what this node brings, and its sizes."""
+    def _record_commitment(self, commitment: bytes, join: Envelope) -> None:
+        """On record: a salted commitment to what this node brings, and the join that says it."""
         plan, drawn = self.plan, self.drawn
-        inputs = zip((cell.code for cell in self._cells), self._batches, strict=True)
-        commitment = commit_inputs(drawn.salt, plan.round_id, inputs)
-        self.keeper.recorder.record(
-            "overlap.committed",
+        receipt = self.keeper.recorder.record(
+            COMMITTED,
             now_ms(),
+            # SECURITY: this entry goes to the requester as evidence. How many people a side has,
+            # before any threshold, stands in the body, which goes to nobody.
             {
                 "request_sha256": self.facts.request_sha256.hex(),
                 "round_id": plan.round_id.hex(),
@@ -197,8 +202,7 @@ class GatePart:
                 "tier": plan.tier,
                 "regions": list(plan.regions),
                 "inputs_commitment": commitment.hex(),
-                "cells": len(self._batches),
-                "tuples": sum(map(len, self._batches)),
+                "join_sha256": hashlib.sha256(join.payload).hexdigest(),
             },
             # With these the owner, and nobody else, can open the commitment later.
             {
@@ -206,10 +210,12 @@ class GatePart:
                 "filling_seed": drawn.filling_seed.hex(),
                 "codes": [cell.code.hex() for cell in self._cells],
                 "pad_to": self.admitted.linkage.pad_to,
+                "cells": len(self._batches),
+                "tuples": sum(map(len, self._batches)),
             },
         )
+        self.facts.fields["committed"] = receipt.index
         self.committed = True
-        return commitment
 
     def _partial(
         self, share: OverlapShare, cells: tuple[OverlapCell, ...]

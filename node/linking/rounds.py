@@ -32,8 +32,9 @@ _STEP = 0.05  # progress is told in steps
 class Invited(Protocol):
     """An invitation in the hands of the gate. Its methods run in threads."""
 
-    def admit(self) -> Part:
-        """Verify, decide and record all that this node has to; its part. Raises a refusal."""
+    def admit(self) -> Part | query_pb2.NodeAnswer:
+        """Verify, decide and record all that this node has to; its part, or its answer where
+        there is no round to be held. Raises a refusal."""
 
     def refuse(self, error: DataspaceError) -> query_pb2.NodeAnswer:
         """The signed and recorded no."""
@@ -147,6 +148,8 @@ class Rounds:
         self, call: int, own: _Round, invited: Invited, outbox: Outbox, report: Report
     ) -> query_pb2.NodeAnswer:
         part = await asyncio.to_thread(invited.admit)
+        if isinstance(part, query_pb2.NodeAnswer):
+            return part
 
         def send(frame: broker_pb2.RoundFrame) -> None:
             outgoing = broker_pb2.NodeFrame(call=call, round=frame)
