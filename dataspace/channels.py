@@ -162,8 +162,8 @@ def _pinned(der: bytes | None, address: str, trust: TrustList) -> tuple[x509.Cer
     brokers = [broker for broker in trust.brokers if key in broker.public_keys]
     if not brokers:
         raise Unverified(
-            f"what answers at {address} does not hold a broker's key of the trust list; "
-            "see `gba trust show`",
+            f"what answers at {address} does not hold a broker's key of the trust list; see "
+            "`gba trust show`, and where this home lacks a newer list, `gba trust update`",
             code="broker-key",
         )
     own = trust.revocations.lists.get(brokers[0].uri.region)

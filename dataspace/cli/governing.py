@@ -43,6 +43,7 @@ from dataspace.home import PartyHome
 from dataspace.identity.dsse import parse_envelope
 from dataspace.identity.names import REGIONS
 from dataspace.identity.trustlist import cosign_trust_list, seal_trust_list
+from dataspace.in_force import InForce
 from dataspace.joining import installed_policies
 from dataspace.policy.charter import SHARED_FILES, floors_of, read_charter
 from dataspace.policy.charter_chain import seal_charter
@@ -53,6 +54,7 @@ from dataspace.query.product_file import parse_product
 from dataspace.v1 import trust_pb2
 from dataspace.v1.charter_pb2 import Proposal
 from dataspace.v1.envelope_pb2 import Envelope
+from dataspace.v1.revocation_pb2 import RevocationLists
 
 app = typer.Typer(help="what all regions share, changed by two of them", no_args_is_help=True)
 
@@ -175,6 +177,9 @@ def apply(
         wire = _read(proposal)
         version = read_charter(wire.charter).version
         answers, by_broker = applied(LocalNode(operator), wire, REGIONS), False
+    if wire.HasField("trust_list"):
+        # So that who applied a list knows a broker by it that has changed its key since.
+        InForce(operator).receive(RevocationLists(trust_lists=[wire.trust_list]))
     if format_ is Format.JSON:
         print_json({"version": version, "regions": applied_json(answers)})
     else:

@@ -29,7 +29,7 @@ from tests.federation.processes import await_true, restart
 from tests.federation.shell import gba, query
 from tests.spaces import Ran, Space
 
-MARIA = "gba://macao/university/researcher/maria"
+JOAO = "gba://macao/university/researcher/joao"
 GUIDE = "docs/operator-joining.md"
 SQL = "SELECT region, count(*) FROM patients GROUP BY region"
 
@@ -53,10 +53,10 @@ def rotate(space: Space, party: str, region: str, *more: str) -> None:
 def test_a_new_researcher_of_macao_joins_and_asks(space: Space, tmp_path: Path) -> None:
     broker = PartyHome(space.home / "broker")
     papers = f"http://{broker.http_address}"
-    home, issued = str(tmp_path / "maria"), str(tmp_path / "maria.pem")
+    home, issued = str(tmp_path / "joao"), str(tmp_path / "joao.pem")
     done(gba("join", broker.broker_address, "--trust", f"{papers}/trust/1.dsse",
              "--trust-sha256", broker.config.trust_sha256,
-             "--charter", f"{papers}/charters/1.dsse", "--uri", MARIA, "--home", home))  # fmt: skip
+             "--charter", f"{papers}/charters/1.dsse", "--uri", JOAO, "--home", home))  # fmt: skip
     assert gba("catalog", "--home", home).error["code"] == "key-missing"
     done(gba("identity", "issue", f"{home}/request.json", "--out", issued,
              "--authority", str(space.home / "macao/authority")))  # fmt: skip
@@ -66,7 +66,7 @@ def test_a_new_researcher_of_macao_joins_and_asks(space: Space, tmp_path: Path) 
     assert {row[0]: row[1] for row in answer.json["rows"]} == dict.fromkeys(
         ("guangzhou", "hongkong", "macao"), 300
     )
-    done(gba("identity", "revoke", MARIA, "--reason", "privilege-withdrawn",
+    done(gba("identity", "revoke", JOAO, "--reason", "privilege-withdrawn",
              "--home", str(space.home)))  # fmt: skip
 
     def is_refused() -> bool:
@@ -194,6 +194,7 @@ def test_the_operators_guide_does_what_it_says(
     for line in numbered:
         assert ran[line].code == 0, f"{line}: {ran[line].err}"
     assert shown_by_broker(space).public_key() != shown.public_key()
+    done(gba("catalog", "--home", str(space.home), "--as", "macao/operator"))  # who applied it
     # Who was away while the list came into force does not know the broker, until it has the list.
     away = query(space, SQL, actor="guangzhou/regulator")
     assert (away.code, away.error["code"]) == (6, "broker-key")
