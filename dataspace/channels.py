@@ -38,6 +38,7 @@ UNCOMPRESSED_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.compression_enabled_algorithms_bitset", 1),  # identity alone
     ("grpc.per_message_decompression", 0),
     ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.absolute_max_metadata_size", 32 * 1024),
 )
 
 KEEPALIVE_OPTIONS: tuple[tuple[str, int], ...] = (
