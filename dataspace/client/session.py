@@ -332,10 +332,8 @@ class Session:
 
     def close(self) -> None:
         """Close the channel."""
-        for each in self._at_one.values():
+        for each in (*self._at_one.values(), self._brokers, self._tracer):
             each.close()
-        self._brokers.close()
-        self._tracer.close()
 
     def __enter__(self) -> Self:
         return self
