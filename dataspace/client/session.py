@@ -267,10 +267,9 @@ class Session:
     def exists(
         self, document: str | Document, *, purpose: str, regions: Sequence[str] = REGIONS
     ) -> Presence:
-        """Whether a patient is known at each region: `hkid:A123456(3)`. No region learns whom.
+        """Whether a patient (`hkid:A123456(3)`) is known at each region, which does not learn whom.
 
-        Who does not permit it, or is away, is in the answer with the reason. Raises `Malformed`,
-        the broker's own refusal, and `Unverified`.
+        Who does not permit it or is away is in the answer. Raises as the broker, and `Unverified`.
         """
         asked = Document.parse(document) if isinstance(document, str) else document
         return self._existence.check(asked, purpose, regions)
@@ -332,8 +331,10 @@ class Session:
 
     def close(self) -> None:
         """Close the channel."""
-        for each in (*self._at_one.values(), self._brokers, self._tracer):
+        for each in self._at_one.values():
             each.close()
+        self._brokers.close()
+        self._tracer.close()
 
     def __enter__(self) -> Self:
         return self
