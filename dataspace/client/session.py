@@ -154,9 +154,8 @@ class Session:
         )  # fmt: skip
         if query is None or event.WhichOneof("event") != "release":
             raise Unverified("an answer to what had to be refused", code="release-answer")
-        audience = sorted(offers)
         bundle = event.release
-        checked = check_release(bundle, query, digest, audience, self.trust, now_ms())
+        checked = check_release(bundle, query, digest, sorted(offers), self.trust, now_ms())
         require_regions(checked, require)
         check_if_cosigned(bundle, cosigned, self.trust)
         release = release_of(query, checked, checked.answer, bundle, envelope, cosigned)
