@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from dataspace.errors import DataspaceError, Refused, Unavailable
 from node.ledger import Ledger
 from tests.contract.claiming import MOST, NOW
 from tests.contract.conftest import write_password
-from tests.postgres import Postgres
+from tests.postgres import Postgres, running_postgres
 
 EXPIRY = NOW + 300_000
 CLAIMS = 40
@@ -65,8 +67,6 @@ def test_of_two_processes_that_claim_one_nonce_exactly_one_wins(
 
 
 def test_a_server_that_goes_away_is_said_so_and_found_again(tmp_path: Path) -> None:
-    from tests.postgres import running_postgres
-
     with running_postgres() as server:
         ledger = ledger_of(server, tmp_path, server.database())
         ledger.claim(b"a" * 48, EXPIRY, NOW)
@@ -113,6 +113,36 @@ def test_a_transaction_that_others_keep_coming_between_is_given_up_after_some_at
     assert 1 < attempts <= 20
 
 
+def test_what_two_replicas_read_and_change_at_once_is_never_lost(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    database = postgres.database()
+    replicas = [ledger_of(postgres, tmp_path / str(n), database) for n in range(2)]
+    replicas[0].write(lambda c: c.execute(text("insert into marks values ('test', 0)")).rowcount)
+    both_have_read = threading.Barrier(2)
+
+    def count(ledger: Ledger) -> None:
+        attempts = 0
+
+        def read_and_change(connection: Connection) -> None:
+            nonlocal attempts
+            attempts += 1
+            known = connection.scalar(text("select at_ms from marks where name = 'test'"))
+            if attempts == 1:
+                both_have_read.wait(30)
+            raised = text("update marks set at_ms = :n where name = 'test'")
+            connection.execute(raised, {"n": int(known or 0) + 1})
+
+        ledger.write(read_and_change)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(count, replicas))
+    with replicas[0].reading() as connection:
+        assert connection.scalar(text("select at_ms from marks where name = 'test'")) == 2
+    for each in replicas:
+        each.close()
+
+
 def test_a_region_does_not_write_into_anothers_ledger(postgres: Postgres, tmp_path: Path) -> None:
     database = postgres.database()
     ledger_of(postgres, tmp_path / "one", database)
@@ -124,8 +154,6 @@ def test_a_region_does_not_write_into_anothers_ledger(postgres: Postgres, tmp_pa
 def test_replicas_that_open_a_new_ledger_at_once_both_do(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     database = postgres.database()
     with ThreadPoolExecutor(4) as pool:
         opened = list(
@@ -138,7 +166,6 @@ def test_replicas_that_open_a_new_ledger_at_once_both_do(
         each.close()
 
 
-URL = "postgresql+psycopg://gba@{host}/hongkong"
 SECRET = "s3cret-word"
 
 
@@ -205,8 +232,6 @@ def test_pgpassfile_is_read_where_the_directory_holds_no_password(
 
 
 def test_a_server_that_may_lose_what_it_acknowledged_is_refused(tmp_path: Path) -> None:
-    from tests.postgres import running_postgres
-
     with running_postgres() as server:
         server.stop()
         with (server.folder / "data" / "postgresql.conf").open("a") as settings:

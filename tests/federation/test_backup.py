@@ -212,7 +212,7 @@ def test_backed_up_under_load_and_restored_a_node_goes_on_as_the_same_history(ke
     assert lost == {"broker": 0, "guangzhou": 0, "hongkong": before - backed_up, "macao": 0}
     searched = gba(
         "audit", "search", "--as", "hongkong/regulator", "--home", str(kept.space.home),
-        "--format", "json", "--limit", "100",
+        "--format", "json", "--limit", "100", "--newest",
     )  # fmt: skip
     kinds = [each["kind"] for each in searched.json["entries"] if each["log"] == "hongkong"]
     assert {"backup.begun", "log.restored", "entry.lost"} <= set(kinds)
@@ -293,28 +293,30 @@ def stat_of_keys(home: Path) -> set[int]:
     return {file.stat().st_mode & 0o777 for file in (home / "keys").iterdir()}
 
 
-def test_a_restore_without_room_leaves_nothing(kept: Kept, tmp_path: Path) -> None:
-    import resource
+# As a full disk: files end where they may not grow. Set once everything is imported.
+SMALL = """
+import resource, signal, sys
+from dataspace.cli.main import app
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+app(sys.argv[1:])
+"""
 
-    file = kept.back_up("no-room")
-    home = tmp_path / "home"
 
-    def small() -> None:  # as a full disk: files end where they may not grow
-        import signal
+def without_room(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-c", SMALL, *arguments]
+    return subprocess.run(command, capture_output=True, check=False)
 
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    command = [sys.executable, "-m", "dataspace.cli.main", "restore", str(file), "--key",
-               str(kept.key), "--home", str(home)]  # fmt: skip
-    ran = subprocess.run(command, capture_output=True, preexec_fn=small, check=False)
+def test_without_room_a_backup_or_restore_leaves_nothing(kept: Kept, tmp_path: Path) -> None:
+    file, home = kept.back_up("no-room"), tmp_path / "home"
+    ran = without_room("restore", str(file), "--key", str(kept.key), "--home", str(home))
     assert ran.returncode == 5, ran.stderr
-    assert b"disk" in ran.stderr
+    assert b'"disk"' in ran.stderr
     assert not home.exists()
     out = kept.folder / "no-room-either"
-    command = [sys.executable, "-m", "dataspace.cli.main", "backup", "--home", str(kept.home),
-               "--out", str(out), "--recovery-key", f"{kept.key}.pub"]  # fmt: skip
-    ran = subprocess.run(command, capture_output=True, preexec_fn=small, check=False)
+    ran = without_room("backup", "--home", str(kept.home), "--out", str(out),
+                       "--recovery-key", f"{kept.key}.pub")  # fmt: skip
     assert ran.returncode == 5, ran.stderr
     assert not [each for each in kept.folder.iterdir() if "no-room-either" in each.name]
 
