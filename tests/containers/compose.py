@@ -19,8 +19,8 @@ from .engine import alone, docker, ensure_program, run
 from .image import HOUSE, Images
 
 DEPLOY: Final = HOUSE / "deploy"
-HEALTH_SECONDS: Final = 60.0
-COMMAND_SECONDS: Final = 180.0
+HEALTH_SECONDS: Final = 180.0
+COMMAND_SECONDS: Final = 300.0
 
 
 class NoCompose(Exception):

@@ -168,7 +168,7 @@ def test_a_container_has_limits_of_memory_processors_and_log(hosts: dict[str, Ho
     }
     assert limits["broker"].split() == [f"{2 << 30}", "2000000000", "512", "10m"]
     assert limits["node"].split() == [f"{3 << 30}", "2000000000", "512", "10m"]
-    assert limits["witness"].split() == [f"{256 << 20}", "500000000", "512", "10m"]
+    assert limits["witness"].split() == [f"{256 << 20}", "1000000000", "512", "10m"]
 
 
 def test_the_brokers_image_has_no_engine_and_says_so_where_one_is_needed(images: Images) -> None:

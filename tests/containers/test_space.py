@@ -118,8 +118,8 @@ def test_a_container_holds_its_own_partys_directory_and_no_other(space: Containe
         assert Confinement.of(container) == only(f"/space/{party}")
         found = read_inside(container, "find", "/space", "-name", "party.toml")
         nodes_and_broker = [f"/space/{party}/party.toml"]
-        # Operator and witness are of the region's party, in directories of its own.
-        own = ("operator", "witness") if party in REGIONS else ()
+        # Operator, signer and witness are of the region's party, in directories of its own.
+        own = ("operator", "revocation", "witness") if party in REGIONS else ()
         operators = [f"/space/{party}/{each}/party.toml" for each in own]
         assert sorted(found.splitlines()) == sorted(nodes_and_broker + operators)
 
