@@ -12,13 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataspace.audit.entries import Entry
 from dataspace.evidence.bundle import parse_evidence, serialise_evidence
+from dataspace.evidence.logged import place_of
 from dataspace.query.overlap_cells import OverlapCell
 from dataspace.v1 import evidence_pb2, linkage_pb2, query_pb2
 from tests.attacks.evidence_case import record
 from tests.attacks.test_evidence import rewrapped
 from tests.unit.evidence.overlap_world import A, C, Telling, linked, release_across
-from tests.unit.evidence.world import Case, make_world, verify
+from tests.unit.evidence.world import Case, make_world, part, release, verify
+from tests.unit.identity.world import NOW_MS
 
 Alter = Callable[[evidence_pb2.Evidence], None]
 
@@ -110,17 +113,11 @@ def test_the_commitment_of_another_round_is_refused(owner: str) -> None:
     def swap(evidence: evidence_pb2.Evidence) -> None:
         at = 1 if owner == "broker" else 0
         record(evidence, owner, at).CopyFrom(record(other().evidence(), owner, at))
-        rest = sorted(evidence.records, key=lambda each: (each.owner, _index(each)))
+        rest = sorted(evidence.records, key=_order)
         del evidence.records[:]
         evidence.records.extend(rest)
 
     fails_at(altered(swap), "request")
-
-
-def _index(each: evidence_pb2.Recorded) -> int:
-    from dataspace.evidence.logged import place_of
-
-    return place_of(each.proof)
 
 
 def test_two_partials_in_each_others_place_are_refused() -> None:
@@ -174,35 +171,71 @@ def test_a_commitment_after_the_answer_is_refused() -> None:
 
 def test_a_match_after_the_release_is_refused() -> None:
     """The broker's log names an entry of this round that it wrote when all was over."""
-    late = release_across(case().world)
     broker = case().world.parties["broker"].recorder
 
-    def change(owner: str, kind: str, fields: dict[str, Any]) -> None:
+    def change(_: str, kind: str, fields: dict[str, Any]) -> None:
         if kind == "query.released":
             fields["matched"] = broker.log.size + 1
 
-    del late
     made = release_across(case().world, Telling(change))
-    entry = next(e for e in made.parts["broker"].records if b"overlap.matched" in e.entry)
-    told_of = parse_entry(entry.entry)
+    records = made.parts["broker"].records
+    matched = next(each for each in records if b"overlap.matched" in each.entry)
+    told_of = Entry.from_bytes(matched.entry)
     again = broker.record("overlap.matched", told_of.at_ms, told_of.fields)
-    made.parts["broker"].records.remove(entry)
-    made.parts["broker"].records.append(_placed(made, again.index))
+    records.remove(matched)
+    records.append(_sealed(part(made.world, "broker", [again.index]).records[0]))
     assert "after its answer" in fails_at(made.file(), "round")
 
 
-def parse_entry(data: bytes) -> Any:
-    from dataspace.audit.entries import Entry
-
-    return Entry.from_bytes(data)
-
-
-def _placed(made: Case, index: int) -> evidence_pb2.Recorded:
-    from tests.unit.evidence.world import part
-
-    found = part(made.world, "broker", [index]).records[0]
+def _sealed(found: evidence_pb2.Recorded) -> evidence_pb2.Recorded:
     found.salt = found.context = b""
     return found
+
+
+def test_a_region_without_any_word_on_its_round_is_refused() -> None:
+    def change(owner: str, kind: str, fields: dict[str, Any]) -> None:
+        if owner == "macao":
+            fields.pop("committed", None)
+
+    made = release_across(case().world, Telling(change))
+    del made.parts["macao"].records[0]
+    assert "tells of no round" in fails_at(made.file(), "round")
+
+
+def test_a_region_that_is_silent_has_no_cells_and_no_commitment_in_the_file() -> None:
+    made = release_across(case().world, Telling(silent="macao"))
+    kept = made.parts.pop("macao")
+    report = verify(made.file(), case().world)
+    assert report.failed is None, report.failed
+    assert "not every region answered" in {e.name: e.words for e in report.steps}["round"]
+    made.parts["macao"] = kept
+    assert "did not answer" in fails_at(made.file(), "round")
+
+
+@pytest.mark.parametrize(
+    ("owner", "kind", "instead"),
+    [
+        ("macao", "overlap.committed", "overlap.matched"),
+        ("broker", "overlap.matched", "overlap.committed"),
+    ],
+)
+def test_an_entry_on_anothers_part_in_the_round_is_refused(
+    owner: str, kind: str, instead: str
+) -> None:
+    assert "own part" in fails_at(told(kinds={(owner, kind): instead}), "round")
+
+
+def test_two_commitments_of_one_region_are_refused() -> None:
+    def add(evidence: evidence_pb2.Evidence) -> None:
+        mine = [*evidence.records, record(other().evidence(), "macao", 0)]
+        del evidence.records[:]
+        evidence.records.extend(sorted(mine, key=_order))
+
+    assert "its round once" in fails_at(altered(add), "inclusion")
+
+
+def _order(each: evidence_pb2.Recorded) -> tuple[str, int]:
+    return each.owner, place_of(each.proof)
 
 
 def test_an_opened_commitment_is_refused() -> None:
@@ -211,7 +244,7 @@ def test_an_opened_commitment_is_refused() -> None:
 
     def open_(evidence: evidence_pb2.Evidence) -> None:
         mine = record(evidence, "macao", 0)
-        opening = macao.opening(str(parse_entry(mine.entry).fields["context"]))
+        opening = macao.opening(str(Entry.from_bytes(mine.entry).fields["context"]))
         assert opening is not None
         mine.salt, mine.context = opening
 
@@ -254,17 +287,15 @@ def test_all_logs_together_tell_of_no_attempt_that_cannot_be() -> None:
 
 
 def test_a_round_beside_a_plain_question_is_refused(tmp_path: Path) -> None:
-    from tests.unit.evidence.world import part, release
-
     world = make_world(tmp_path)
     plain = release(world)
     own = world.parties["macao"].recorder
-    digest = parse_entry(plain.bundle.receipt.entry).fields["request_sha256"]
-    index = own.record("overlap.committed", 1_000, {"request_sha256": digest}).index
+    digest = Entry.from_bytes(plain.bundle.receipt.entry).fields["request_sha256"]
+    index = own.record("overlap.committed", NOW_MS, {"request_sha256": digest}).index
     plain.parts["macao"].records.append(part(world, "macao", [index]).records[0])
     failed = verify(plain.file(), world).failed
     assert failed is not None
-    assert failed.name in {"times", "round"}
+    assert (failed.name, "nobody asked for" in failed.words) == ("round", True)
 
 
 # --- what nodes release

@@ -149,7 +149,7 @@ def test_what_would_be_done_across_regions_is_said_by_each_side(asked_space: Spa
             "where (t0.age > 40)",
             "join on the same human being macao.conditions as t1",
             "key 0: t1.category",
-            "aggregate 0: count(distinct person)",
+            "aggregate 0: count(person)",
             "output category: key 0",
             "output n: aggregate 0",
         ]

@@ -62,6 +62,8 @@ class Telling:
     attempt: int = 0
     late: frozenset[str] = frozenset()  # whose commitment comes after the answer
     refusing: str = ""
+    silent: str = ""  # a region that commits, and answers nothing
+    kinds: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by owner and kind
     cells: Mapping[str, tuple[OverlapCell, ...]] = field(default_factory=dict)
     sealed: str = "sealed"
 
@@ -140,6 +142,7 @@ class _Round:
         body: dict[str, Any] | None = None,
     ) -> query_pb2.Receipt:  # fmt: skip
         self.telling.change(owner, kind, fields)
+        kind = self.telling.kinds.get((owner, kind), kind)
         recorder = self.world.parties[owner].recorder
         receipt = recorder.record(kind, NOW_MS + after_ms, fields, body)
         self.places.setdefault(owner, []).append(receipt.index)
@@ -252,7 +255,7 @@ class _Round:
         return partial
 
     def combined(self, answers: Sequence[query_pb2.NodeAnswer]) -> bytes:
-        if self.telling.refusing:
+        if self.telling.refusing or self.telling.silent:
             return answer_digest(())
         shares = [
             read_overlap(linkage_pb2.OverlapPartial.FromString(each.body.payload))
@@ -283,8 +286,14 @@ def release_across(
         if region not in telling.late:
             held.commit(region)
     matched = held.match()
-    answers = [held.answer(region) for region in regions]
-    outcomes = [_outcome(region, each) for region, each in zip(regions, answers, strict=True)]
+    speaking = [region for region in regions if region != telling.silent]
+    answers = [held.answer(region) for region in speaking]
+    outcomes = [_outcome(region, each) for region, each in zip(speaking, answers, strict=True)]
+    if telling.silent:
+        away = query_pb2.NodeOutcome(
+            region=telling.silent, status="unreachable", reason="went away (per broker)"
+        )
+        outcomes = sorted([*outcomes, away], key=lambda each: each.region)
     body = query_pb2.Release(
         request_sha256=asked.digest,
         nodes=outcomes,
@@ -304,6 +313,8 @@ def release_across(
     receipt = held.record("broker", "query.released", 30, facts)
     bundle = query_pb2.ReleaseBundle(release=sealed, receipt=receipt, answers=answers)
     parts = {owner: part(world, owner, sorted(each)) for owner, each in held.places.items()}
+    for region in regions:
+        parts["broker"].catalogues.add(region=region, offers=[world.offers[region]])
     for each in (record for made in parts.values() for record in made.records):
         if json.loads(each.entry)["kind"] in {"overlap.committed", "overlap.matched"}:
             each.salt = each.context = b""  # the keepers hand no more over
