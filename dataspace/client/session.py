@@ -216,8 +216,8 @@ class Session:
     ) -> tuple[NodeExplanation, ...]:
         """What each region would do with a question, as its node signed it. Nothing runs.
 
-        `distinct` and `tier` are those of `query`. Raises `Malformed` where the SQL is not in the language; `nearest_form` of
-        `dataspace.query.hints` says what to write instead.
+        `distinct` and `tier` are those of `query`. Raises `Malformed` where the SQL is not in the
+        language; `nearest_form` of `dataspace.query.hints` says what to write instead.
         """
         question = across(sql, distinct, tier)
         if question is not None:

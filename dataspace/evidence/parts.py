@@ -30,6 +30,8 @@ from dataspace.v1.envelope_pb2 import Envelope
 from dataspace.v1.revocation_pb2 import RevocationLists
 
 _ANSWERS = frozenset({"query.released", "query.refused", "overlap.released", "overlap.refused"})
+# Decisions that a regulator of the log's own region replays as well, and nobody proves.
+_REPLAYED = frozenset({"existence.read", "existence.refused"})
 _BASIS = "space rule: evidence"
 
 
@@ -85,7 +87,8 @@ class Keeper:
         opened = self._opened(entry)
         region = str(entry.fields.get("actor_region", ""))
         check_may_see(asker, _actor_in(opened), {self.owner, region})
-        if entry.kind not in _ANSWERS:
+        own = asker.role == "regulator" and asker.region == self.owner
+        if entry.kind not in (_ANSWERS | _REPLAYED if own else _ANSWERS):
             raise Malformed("this entry is no answer to a question", code="places")
         part = evidence_pb2.EvidencePart(region=self.owner, records=self._of_round(entry))
         part.records.append(self._record(places[0], entry, opened))

@@ -7,16 +7,20 @@ only the broker between them is the test's.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from broker.rounds import RoundEnd
-from dataspace.errors import DataspaceError
+from dataspace.audit.entries import Entry
+from dataspace.errors import DataspaceError, Refused
 from dataspace.evidence.offers import RegionOffer, open_offer
 from dataspace.evidence.overlap_sides import plan_of, sides_offered
 from dataspace.evidence.requests import AskedOverlap, open_request, read_question
@@ -27,6 +31,7 @@ from dataspace.v1.envelope_pb2 import Envelope
 from node.blinding import BlindingPool
 from node.gatekeeper import Cancellation, now_ms
 from node.linking.gate import GateInvited, OverlapGate
+from node.linking.gate_part import GatePart
 from node.service import Node
 from tests.attacks.forgery import Asker, make_request
 from tests.attacks.record_case import agreements_of
@@ -82,6 +87,12 @@ class World:
     def invited(self, invitation: Invitation, region: str = "guangzhou") -> GateInvited:
         gate = OverlapGate(self.nodes[region].gatekeeper, self.pool)
         return gate(invitation, lambda *_: None, Cancellation())
+
+    def part(self, invitation: Invitation | None = None) -> GatePart:
+        """The part that a node takes in a round."""
+        part = self.invited(invitation or self.invitation()).admit()
+        assert isinstance(part, GatePart)
+        return part
 
     def code(self, invitation: Invitation, region: str = "guangzhou") -> str:
         """What the gate says to an invitation; nothing where it takes part."""
@@ -195,7 +206,6 @@ def test_an_older_offer_of_the_own_product_is_not_taken(world: World) -> None:
         ({"tier": "keyed"}, "refused linkage-tier"),
         ({"purpose": "TREAT"}, "refused policy"),
         ({"issued": -90_000, "life": 1000}, "refused freshness-expired"),
-        ({"explain": True}, "malformed linkage"),
     ],
 )
 def test_what_the_rules_do_not_permit_is_refused_at_the_node(
@@ -203,7 +213,7 @@ def test_what_the_rules_do_not_permit_is_refused_at_the_node(
 ) -> None:
     good = world.invitation()
     request = world.request(**fields)
-    if "issued" in fields or "explain" in fields:
+    if "issued" in fields:
         good.request.CopyFrom(request)
     else:
         good = world.invitation(request)
@@ -229,7 +239,7 @@ def test_a_refusal_is_signed_and_recorded_as_one_of_a_round(world: World) -> Non
 def test_the_commitment_is_on_record_before_the_join_is_made(world: World) -> None:
     keeper = world.nodes["guangzhou"].gatekeeper
     before = keeper.recorder.log.size
-    part = world.invited(world.invitation()).admit()
+    part = world.part()
     assert keeper.recorder.log.size == before
     join = linkage_pb2.RoundJoin.FromString(part.join().payload)
     assert keeper.recorder.log.size == before + 1
@@ -238,10 +248,67 @@ def test_the_commitment_is_on_record_before_the_join_is_made(world: World) -> No
     assert join.inputs_commitment.hex().encode() in entry
 
 
+def test_no_size_stands_where_others_see_it(world: World) -> None:
+    """The entry goes to the requester as evidence: no count may be in it before a threshold."""
+    recorder = world.nodes["guangzhou"].gatekeeper.recorder
+    before = recorder.log.size
+    part = world.part()
+    join = part.join()
+    entry = Entry.from_bytes(recorder.log.read_entry(before))
+    assert set(entry.fields) == {
+        "request_sha256", "round_id", "attempt", "tier", "regions", "inputs_commitment",
+        "join_sha256", "context",
+    }  # fmt: skip
+    assert entry.fields["join_sha256"] == hashlib.sha256(join.payload).hexdigest()
+    assert part.facts.fields["committed"] == before
+
+
+def test_what_would_be_done_is_signed_and_brings_nobody(world: World) -> None:
+    recorder = world.nodes["guangzhou"].gatekeeper.recorder
+    before = recorder.log.size
+    answer = world.invited(world.invitation(world.request(explain=True))).admit()
+    assert isinstance(answer, query_pb2.NodeAnswer)
+    assert recorder.log.size == before + 1
+    assert b'"kind":"overlap.explained"' in answer.receipt.entry
+    said = json.loads(query_pb2.Explanation.FromString(answer.body.payload).explanation_json)
+    assert set(said) == {"tree", "products", "round"}
+    product = said["products"]["patients"]
+    assert product["outcome"] == "permit"
+    assert product["agreements"]["state"] == "valid"
+    assert product["agreements"]["digests"]
+    assert said["round"]["tier"] == "blind"
+    assert said["round"]["match"]
+    assert said["round"]["disclosure"]["min_subjects"] == 11
+
+
+def test_what_would_be_denied_is_explained_and_not_permitted(world: World) -> None:
+    invited = world.invited(world.invitation(world.request(explain=True, purpose="TREAT")))
+    answer = invited.admit()
+    assert isinstance(answer, query_pb2.NodeAnswer)
+    said = json.loads(query_pb2.Explanation.FromString(answer.body.payload).explanation_json)
+    assert said["products"]["patients"]["outcome"] == "deny"
+    assert invited.part is None
+
+
+def test_a_broker_that_proposes_another_round_is_told_no_explanation(world: World) -> None:
+    invitation = world.invitation(world.request(explain=True))
+    invitation.plan.slots[-1] = "[sex]"
+    assert world.code(invitation) == "unverified round-plan"
+
+
+def test_a_product_that_the_charter_does_not_let_be_offered_takes_part_in_no_round(
+    world: World,
+) -> None:
+    keeper = world.nodes["guangzhou"].gatekeeper
+    other = Refused("not as the charter says", code="charter-product", rule="charter-product")
+    with patch.object(keeper, "check_offered", side_effect=other):
+        assert world.code(world.invitation()) == "refused charter-product"
+
+
 def test_what_cannot_be_recorded_is_not_joined_with(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = world.invited(world.invitation()).admit()
+    part = world.part()
 
     def full(*_: object) -> None:
         raise DataspaceError("the log is full", code="log")
@@ -321,7 +388,7 @@ def test_counts_that_cannot_be_of_what_was_brought_are_refused_by_every_node(
 
 def test_nothing_of_a_round_is_written_beside_its_log(world: World, tmp_path: Path) -> None:
     del tmp_path
-    part = world.invited(world.invitation()).admit()
+    part = world.part()
     part.join()
     scalar = part.drawn.scalar
     for node in world.nodes.values():

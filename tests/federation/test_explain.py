@@ -26,6 +26,10 @@ from tests.federation.shell import gba_in
 from tests.spaces import Ran, Space
 
 ACTOR = "hongkong/researcher"
+ACROSS = (
+    "SELECT m.category, count(distinct g.person) AS n FROM guangzhou.patients g "
+    "JOIN macao.conditions m ON g.person = m.person WHERE g.age > 40 GROUP BY m.category"
+)
 JOINED = (
     "SELECT c.category, count(*) AS n, avg(p.age) AS a, "
     "sum(CASE WHEN p.sex = 'F' THEN 1 ELSE 0 END) AS women, "
@@ -135,6 +139,67 @@ def test_a_withheld_column_is_explained_by_each_node_with_the_rule(asked_space: 
         assert node["nearest"] == "the query without that column"
 
 
+def test_what_would_be_done_across_regions_is_said_by_each_side(asked_space: Space) -> None:
+    nodes = explained(asked_space, ACROSS)
+    assert set(nodes) == {"guangzhou", "macao"}
+    for region, node in nodes.items():
+        assert node["status"] == "explained"
+        assert node["tree"] == [
+            "from guangzhou.patients as t0",
+            "where (t0.age > 40)",
+            "join on the same human being macao.conditions as t1",
+            "key 0: t1.category",
+            "aggregate 0: count(person)",
+            "output category: key 0",
+            "output n: aggregate 0",
+        ]
+        own, columns = ("patients", ["age"]) if region == "guangzhou" else (
+            "conditions", ["category"])  # fmt: skip
+        assert set(node["products"]) == {own}
+        product = node["products"][own]
+        assert (product["outcome"], product["columns"]) == ("permit", columns)
+        assert [rule["rule"] for rule in product["rules"]] == ["research-statistics"]
+        assert product["agreements"]["state"] == "valid"
+        assert product["agreements"]["digests"]
+        assert node["round"]["regions"] == ["guangzhou", "macao"]
+        assert node["round"]["tier"] == "blind"
+        assert "[birth_date, given_name, sex, surname]" in node["round"]["match"]
+        assert node["round"]["disclosure"]["min_subjects"] == 11
+    ran = explain(asked_space, ACROSS, format_="table")
+    for words in (
+        "round between guangzhou and macao, blind tier", "agreements  valid: ", "match 1  ",
+        "the strictest of all sides",
+    ):  # fmt: skip
+        assert words in ran.out
+
+
+def test_a_round_that_would_be_denied_is_explained_and_none_is_held(asked_space: Space) -> None:
+    before = log_sizes(asked_space)
+    for node in explained(asked_space, ACROSS, purpose="TREAT").values():
+        (product,) = node["products"].values()
+        assert (node["status"], product["outcome"]) == ("explained", "deny")
+    for region in ("guangzhou", "macao"):
+        (entry,) = entries(asked_space, region, before[region])
+        assert (entry["kind"], entry["decision"]) == ("overlap.explained", "deny")
+    assert [each["kind"] for each in entries(asked_space, "broker", before["broker"])] == [
+        "query.forwarded"
+    ]
+
+
+def test_a_tier_that_an_owner_does_not_allow_is_explained_with_the_rule(asked_space: Space) -> None:
+    with Session(PartyHome(asked_space.home / "actors/hongkong-researcher")) as session:
+        told = session.explain(ACROSS, purpose="HRESCH", tier="keyed")
+        assert {each.content["rule"] for each in told} == {"linkage-tier"}
+        union = session.explain(
+            "SELECT count(distinct person) FROM patients", purpose="HRESCH", distinct="union"
+        )
+        withheld = session.explain(ACROSS.replace("g.age > 40", "g.hkid = 'x'"), purpose="HRESCH")
+    assert [each.content["tree"][1] for each in union] == [
+        "union on the same human being hongkong.patients as t1"
+    ] * 3
+    assert {each.content["rule"] for each in withheld} == {"column-withheld"}
+
+
 def test_one_region_explains_what_is_asked_of_it_alone(asked_space: Space) -> None:
     nodes = explained(asked_space, "SELECT median(age) AS m FROM macao.patients")
     assert set(nodes) == {"macao"}
@@ -173,8 +238,8 @@ def test_the_table_for_people_says_the_same(asked_space: Space) -> None:
         ("SELECT avg(age * age) FROM patients", "line 1, column 12", "avg(1.8 * x + 32)"),
         ("SELECT count(*) FROM patients p JOIN conditions c ON p.sex = c.category",
          "line 1, column 38", "ON a.person = b.person"),
-        ("SELECT count(*) FROM guangzhou.patients g JOIN macao.patients m ON g.person = m.person",
-         "line 1", "each region once"),
+        ("SELECT avg(g.age) FROM guangzhou.patients g JOIN macao.patients m ON g.person = m.person",
+         "line 1", "count(distinct"),
         ("SELECT count(*) FROM patients -- all", "line 1", "without its comments"),
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ from dataspace.synthetic import truth
 from tests.blinding import side
 from tests.febrl import FIELDS, LISTS, dataset, quality
 from tests.federation.processes import await_ready, process_of, restart, stop
-from tests.spaces import Space, running_space
+from tests.spaces import Space, run_gba, running_space
 
 PATIENTS, SEED = 600, 9
 FEBRL = """
@@ -170,6 +170,43 @@ def test_each_node_has_committed_before_it_released(space: Space) -> None:
     assert ran.code == 0, ran.err
     assert "inputs_commitment" not in ran.err
     assert '"overlap.committed"' in ran.out
+
+
+ACROSS = (
+    "SELECT g.sex, count(distinct g.person) AS n FROM guangzhou.patients g "
+    "JOIN hongkong.patients h ON g.person = h.person GROUP BY g.sex"
+)
+UNION = "SELECT count(distinct person) AS n FROM patients"
+
+
+@pytest.mark.parametrize(("sql", "more"), [(ACROSS, []), (UNION, ["--distinct", "union"])])
+def test_a_release_across_regions_is_proved_offline(
+    space: Space, sql: str, more: list[str], tmp_path: Path
+) -> None:
+    file, trust = tmp_path / "e.evidence", space.home / "macao" / "trust" / "1.dsse"
+    ran = space.query(sql, extra=[*more, "--evidence", str(file)])
+    assert (ran.code, ran.json["evidence"]) == (0, str(file)), ran.err
+    told = run_gba("evidence", "verify", str(file), "--trust", str(trust), "--format", "json")
+    assert told.code == 0, told.err
+    words = {each["step"]: each["words"] for each in told.json["steps"]}
+    assert f"{len(ran.json['rows'])} cells" in words["combination"]
+    assert "commitment before its answer" in words["round"]
+    again = tmp_path / "again.evidence"
+    told = space.gba("audit", "export", ran.json["release"], "--out", str(again),
+                     actor="hongkong/regulator")  # fmt: skip
+    assert told.code == 0, told.err
+
+
+def test_decisions_across_regions_are_replayed_and_the_accounts_agree(space: Space) -> None:
+    assert space.query(ACROSS).code == 0
+    for where in ({"actor": "guangzhou/regulator"}, {}):
+        more = [] if where else ["--log", "hongkong"]
+        ran = space.gba("policy", "replay", *more, "--format", "json", **where)
+        assert ran.code == 0, ran.err
+        assert ran.json["decisions"] > 0
+        assert ran.json["different"] == 0
+    ran = space.gba("audit", "reconcile", "--format", "json")
+    assert ran.code == 0, ran.err
 
 
 # --- deaths ------------------------------------------------------------------------------

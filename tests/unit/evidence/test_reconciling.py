@@ -66,6 +66,14 @@ def test_honest_logs_agree() -> None:
     assert (found.requests, found.differences, found.remarks) == (1, (), ())
 
 
+def test_an_answer_to_an_attempt_that_was_given_up_is_a_remark() -> None:
+    answered = line("macao", "overlap.released", "macao", outcome="released")
+    given_up = line("broker", "overlap.given_up")
+    found = held([*broker(macao="!unreachable"), given_up, answered])
+    assert found.differences == ()
+    assert [(each.code, each.log) for each in found.remarks] == [("given-up", "macao")]
+
+
 CASES = [
         ([released("macao")], "broker-denies", "macao"),
         ([line("broker", "query.refused"), released("macao")], "broker-denies", "macao"),
