@@ -339,8 +339,29 @@ def test_a_partial_that_cites_another_rule_is_refused() -> None:
 
 
 @pytest.mark.parametrize("owner", ["broker", "macao"])
-def test_a_decision_about_another_purpose_is_refused(owner: str) -> None:
-    """As recorded: the rules decide again, and the request says what about."""
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("columns", ["age"]), ("action", "aggregate"), ("product_region", "hongkong"),
+     ("purpose", "PUBHLTH"), ("agreement", "valid")],
+)  # fmt: skip
+def test_a_question_that_request_and_products_do_not_give_is_refused(
+    owner: str, name: str, value: object
+) -> None:
+    def beside(who: str, _: str, body: dict[str, Any]) -> None:
+        if who == owner:
+            for question in body.get("access_requests", []):
+                question[name] = value
+
+    fails_at(told(beside=beside), "questions")
+
+
+def test_an_answer_that_the_partials_do_not_combine_to_is_refused() -> None:
+    words = fails_at(told(answer_sha256=bytes(32)), "combination")
+    assert "not what the partials combine to" in words
+
+
+@pytest.mark.parametrize("owner", ["broker", "macao"])
+def test_a_log_that_names_other_rules_than_decide_is_refused(owner: str) -> None:
 
     def change(who: str, _: str, fields: dict[str, Any]) -> None:
         if who == owner and "rules" in fields:

@@ -163,7 +163,7 @@ def test_what_would_be_done_across_regions_is_said_by_each_side(asked_space: Spa
         assert product["agreements"]["digests"]
         assert node["round"]["regions"] == ["guangzhou", "macao"]
         assert node["round"]["tier"] == "blind"
-        assert "[full_name, birth_date, sex]" in node["round"]["match"]
+        assert "[birth_date, given_name, sex, surname]" in node["round"]["match"]
         assert node["round"]["disclosure"]["min_subjects"] == 11
     ran = explain(asked_space, ACROSS, format_="table")
     for words in (

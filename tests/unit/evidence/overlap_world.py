@@ -59,6 +59,8 @@ class Telling:
 
     change: Change = lambda _owner, _kind, _fields: None
     twist: Callable[[str, linkage_pb2.OverlapPartial], None] = lambda _region, _partial: None
+    beside: Change = lambda _owner, _kind, _body: None  # as `change`, of what an entry commits to
+    answer_sha256: bytes = b""
     attempt: int = 0
     late: frozenset[str] = frozenset()  # whose commitment comes after the answer
     refusing: str = ""
@@ -142,6 +144,7 @@ class _Round:
         body: dict[str, Any] | None = None,
     ) -> query_pb2.Receipt:  # fmt: skip
         self.telling.change(owner, kind, fields)
+        self.telling.beside(owner, kind, body or {})
         kind = self.telling.kinds.get((owner, kind), kind)
         recorder = self.world.parties[owner].recorder
         receipt = recorder.record(kind, NOW_MS + after_ms, fields, body)
@@ -297,7 +300,7 @@ def release_across(
     body = query_pb2.Release(
         request_sha256=asked.digest,
         nodes=outcomes,
-        answer_sha256=held.combined(answers),
+        answer_sha256=telling.answer_sha256 or held.combined(answers),
         provisional=True,
         released_at_ms=NOW_MS + 20,
     )

@@ -8,7 +8,8 @@ from tests.unit.evidence.world import Case, make_world, release, verify
 
 STEPS = [
     "file", "trust-list", "cosignatures", "inclusion", "times", "revocation", "request",
-    "release", "answers", "contexts", "catalogue", "questions", "decisions", "combination",
+    "release", "answers", "contexts", "catalogue", "questions", "round",
+    "decisions", "combination",
 ]  # fmt: skip
 
 
