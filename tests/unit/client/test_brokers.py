@@ -60,6 +60,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Dataspa
         return _Parts(address)
 
     monkeypatch.setattr(brokers, "pinned_channel", dial)
+    monkeypatch.setattr(PartyHome, "tls", None)  # nothing is dialled here
     monkeypatch.setattr(
         grpc, "secure_channel", lambda address, *_a, **_k: grpc.insecure_channel(address)
     )
@@ -68,7 +69,6 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Dataspa
 
 def opened(tmp_path: Path) -> Brokers:
     home = party(tmp_path, '["a:1", "b:2"]')
-    home.__dict__["tls"] = None  # nothing is dialled here
     return Brokers(home, lambda: None)  # type: ignore[arg-type,return-value]
 
 
