@@ -13,7 +13,6 @@ from dataspace.client.consenting import ask_consents
 from dataspace.errors import Unverified
 from dataspace.linkage.documents import Document
 from dataspace.policy.terms import ALL
-from dataspace.synthetic.space import generate_region
 from dataspace.v1 import consent_pb2
 
 _WANT = ("conditions", "immunizations")
@@ -39,6 +38,8 @@ def tell_of_a_patient(home: Path, patients: int, seed: int, step: Tell) -> None:
 
 def _somebody(patients: int, seed: int) -> str:
     """A patient of Hong Kong with an identity card and something on record."""
+    from dataspace.synthetic import generate_region  # noqa: PLC0415 - Arrow: not for all parties
+
     tables = generate_region("hongkong", patients, seed)
     ill = set(tables["conditions"].column("patient_id").to_pylist())
     people = tables["patients"].select(["patient_id", "hkid"]).to_pylist()
