@@ -139,6 +139,12 @@ class PartyHome:
                     code="home-half-made",
                 )
 
+    def check_startable(self) -> None:
+        """The same, and what is wrong with its keys: such as others may read, or which are not
+        their certificates'."""
+        self.check_whole()
+        _ = self.identity.current(), self.tls
+
     @cached_property
     def uri(self) -> ActorUri:
         """Who this party is."""

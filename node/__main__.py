@@ -43,7 +43,7 @@ def main() -> None:
             return
         _ = home.config
         run_folder = home.folder("run")
-        home.check_whole()
+        home.check_startable()
         asyncio.run(_serve(home))
     except DataspaceError as error:
         if arguments.verb is not None:

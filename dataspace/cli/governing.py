@@ -239,7 +239,8 @@ def show(
 def _to_apply(known: Governance, name: str) -> tuple[Proposal, int]:
     if known.is_in_force(name):
         # Again, for a node that did not take it the first time.
-        return Proposal(charter=known.envelopes[-1]), known.current.version
+        wire = _read(name) if Path(name).is_file() else Proposal(charter=known.envelopes[-1])
+        return wire, known.current.version
     proposed = known.find(name)
     if not proposed.is_ready:
         raise Unverified(

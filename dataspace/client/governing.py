@@ -6,6 +6,7 @@ What the broker shows is held against this party's own trust lists and pinned fi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from dataspace.identity.keystore import load_private_key
 from dataspace.identity.quorum import cosign
 from dataspace.identity.trusted import BROKER
 from dataspace.identity.trustlist import TrustList
-from dataspace.policy.charter import Charter
+from dataspace.policy.charter import Charter, read_charter
 from dataspace.policy.charter_chain import accept_all, signers_of
 from dataspace.processes import now_ms
 from dataspace.v1 import charter_pb2
@@ -88,7 +89,11 @@ class Governance:
         return read_proposal(wire, self.charters, self.lists)
 
     def is_in_force(self, name: str) -> bool:
-        """Whether a name means the charter in force."""
+        """Whether a file holds, or a name means, the charter in force."""
+        if Path(name).is_file():
+            with suppress(DataspaceError):
+                wire = parse_strictly(Proposal, Path(name).read_bytes(), MAX_REQUEST_BYTES)
+                return read_charter(wire.charter).id == self.current.id
         return len(name) >= _LEAST and self.current.id.startswith(name)
 
 

@@ -24,7 +24,7 @@ def main() -> None:
     try:
         _ = home.config
         run_folder = home.folder("run")
-        home.check_whole()
+        home.check_startable()
         asyncio.run(_serve(home))
     except DataspaceError as error:
         die(run_folder, error, exit_code(error))

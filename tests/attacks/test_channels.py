@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from dataspace.channels import pinned_channel
-from dataspace.cli.supervising import WITNESSES, find_process, start_party
+from dataspace.cli.supervising import SIGNERS, WITNESSES, find_process, start_party
 from dataspace.client import Session
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import SigningIdentity, seal
@@ -311,30 +311,41 @@ def _address(end: Any) -> str:
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_a_node_listens_on_no_port_and_dials_the_broker_alone(space: Space, region: str) -> None:
+def test_a_node_listens_on_its_loopback_page_alone_and_dials_the_broker_alone(
+    space: Space, region: str
+) -> None:
     process = process_of(space, region)
     broker = PartyHome(space.home / "broker").listen_address
     found = [
-        (each.status, each.raddr)
+        each
         for one in [process, *process.children(recursive=True)]
         for each in one.net_connections("inet")
     ]
-    assert psutil.CONN_LISTEN not in {status for status, _ in found}
-    assert {_address(peer) for _, peer in found if peer} == {broker}
-    assert all(peer for _, peer in found)
+    listening = [each for each in found if each.status == psutil.CONN_LISTEN]
+    assert {_address(each.laddr) for each in listening} == {_page(space, region)}
+    dialled = [each.raddr for each in found if each not in listening]
+    assert all(dialled)
+    assert {_address(peer) for peer in dialled} == {broker}
 
 
-def test_the_broker_listens_on_its_two_addresses_and_witnesses_on_none(space: Space) -> None:
-    listening = {
-        _address(each.laddr)
-        for each in process_of(space, "broker").net_connections("inet")
-        if each.status == psutil.CONN_LISTEN
-    }
+def _page(space: Space, party: str) -> str:
+    """Where a party shows health and metrics, which is on loopback."""
+    address = (space.home / party / "run/metrics.address").read_text().strip()
+    assert address.startswith("127.0.0.1:")
+    return address
+
+
+def test_the_broker_listens_on_its_two_addresses_and_who_else_on_loopback_alone(
+    space: Space,
+) -> None:
+    def listening(party: str) -> set[str]:
+        found = process_of(space, party).net_connections("inet")
+        return {_address(each.laddr) for each in found if each.status == psutil.CONN_LISTEN}
+
     own = PartyHome(space.home / "broker")
-    assert listening == {own.listen_address, own.http_address}
-    for witness in WITNESSES:
-        found = process_of(space, witness).net_connections("inet")
-        assert not [each for each in found if each.status == psutil.CONN_LISTEN]
+    assert listening("broker") == {own.listen_address, own.http_address, _page(space, "broker")}
+    for party in (*WITNESSES, *SIGNERS):
+        assert listening(party) == {_page(space, party)}
 
 
 def test_private_keys_are_their_owners_alone_and_nowhere_twice(space: Space) -> None:

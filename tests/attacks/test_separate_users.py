@@ -91,7 +91,7 @@ def processes(space: Space) -> Iterator[dict[str, psutil.Process]]:
 
         logs = [space.home / party / "run/log.jsonl" for party in PARTIES]
         try:
-            await_true(ready, "", 20)
+            await_true(ready, "", 60)
         except AssertionError:
             pytest.fail("not up: " + "".join(log.read_text()[-1500:] for log in logs))
         yield {party: psutil.Process(one.pid) for party, one in started.items()}

@@ -223,7 +223,7 @@ def _changed_log(space: Space) -> None:
         (_half_made, 5, "half made"),
         (_without_log, 5, "log is missing"),
         (_open_key, 4, "chmod 600"),
-        (_anothers_key, 3, "signing identity"),
+        (_anothers_key, 3, "not the one of its certificate"),
         (_noise_for_configuration, 3, "party's configuration"),
         (_unknown_setting, 3, "party's configuration"),
         (_noise_for_pin, 3, "party's configuration"),

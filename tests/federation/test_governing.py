@@ -241,7 +241,8 @@ def test_a_trust_list_comes_with_its_charter_also_without_the_broker_and_reaches
     assert [each["in_force"] for each in alone["regions"]] == [False, False, True]
     await_ready(space)
     came = ok(govern(space, "apply", str(file), actor="hongkong/operator"))
-    assert [each["already"] for each in came["regions"]] == [False, False, True]
+    # The others may have it from Macao's node by now, which hands on what it has.
+    assert came["regions"][2]["already"]
     assert {version_of(space, owner) for owner in OWNERS} == {before + 1}
     for party in ("broker", "macao", "guangzhou/witness", "hongkong/revocation"):
         await_true(lambda home=space.home / party: (home / "trust/2.dsse").is_file(), party)  # type: ignore[misc]
