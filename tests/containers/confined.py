@@ -26,6 +26,7 @@ USER: Final = "10001:10001"
 START_SECONDS: Final = 60
 # Docker's own resolver, which listens in every container on a network of the user's.
 RESOLVER: Final = "127.0.0.11"
+PAGE: Final = ("127.0.0.1", 9464)  # GBA_METRICS of the images
 _LISTEN: Final = "0A"
 
 
@@ -82,7 +83,8 @@ def read_inside(container: str, *command: str) -> str:
 
 
 def listening(container: str) -> set[int]:
-    """The TCP ports on which a container listens, but for Docker's own resolver."""
+    """The TCP ports on which a container listens, but for Docker's own resolver and the page of
+    health and metrics, which nobody else reaches."""
     ports = set()
     tables = read_inside(
         container, "sh", "-c", "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null; true"
@@ -93,6 +95,8 @@ def listening(container: str) -> set[int]:
             continue
         address, port = fields[1].split(":")
         if len(address) == 8 and _dotted(address) == RESOLVER:
+            continue
+        if len(address) == 8 and (_dotted(address), int(port, 16)) == PAGE:
             continue
         ports.add(int(port, 16))
     return ports
