@@ -20,7 +20,12 @@ from tests.unit.query.samples import bound
 DUCK = duckdb.connect()
 
 WHOLE = st.integers(-(10**9), 10**9)
-BROKEN = st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: float(f"{x:.6g}"))
+# Numbers that are all but zero are not what they are written as.
+BROKEN = (
+    st.floats(-1e6, 1e6, allow_nan=False)
+    .map(lambda x: float(f"{x:.6g}"))
+    .filter(lambda x: x == 0 or abs(x) > 1e-300)
+)
 LOGIC = st.sampled_from([True, False, None])
 
 
