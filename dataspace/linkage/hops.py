@@ -88,11 +88,6 @@ class Arrivals:
         self._expected = next(self._shapes, None)
         self._failed: Unverified | None = None
 
-    @property
-    def complete(self) -> bool:
-        """Whether everything has arrived."""
-        return self._failed is None and self._expected is None
-
     def open(
         self, chunk: linkage_pb2.HopChunk, signer: ActorUri, key: SealingKey
     ) -> tuple[ChunkShape, bytes]:

@@ -160,13 +160,17 @@ class Collector:
 
     @property
     def complete(self) -> bool:
-        """Whether every stream has arrived."""
-        return all(arrivals.complete for arrivals in self._arrivals.values())
+        """Whether every stream is held whole. May be asked while another thread receives."""
+        # SECURITY: of a chunk that is being checked nothing is held yet; matching without it
+        # would count rows that are nobody's.
+        return all(held.complete for held in self._held.values())
 
     def batches(self) -> dict[str, list[BlindedBatch]]:
         """By region, to be matched. Raises `Unverified` (`ring-missing`) before all is there."""
         for arrivals in self._arrivals.values():
             arrivals.finish()
+        if not self.complete:
+            raise ValueError("batches are asked for once all is complete")
         return {
             stream: [
                 BlindedBatch(shape.code, tokens)

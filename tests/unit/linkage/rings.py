@@ -107,6 +107,7 @@ class Ring:
     nodes: Mapping[str, RingNode]
     transcript: Transcript
     sent: list[tuple[ActorUri, Message]] = field(default_factory=list)
+    collector: Collector = field(init=False)  # of the last run
 
     def run(
         self,
@@ -114,7 +115,7 @@ class Ring:
     ) -> dict[str, list[BlindedBatch]]:
         """Every wave of messages goes through `tamper` before it is delivered."""
         parts = {region: node.participant(self.transcript) for region, node in self.nodes.items()}
-        collector = Collector(self.transcript)
+        collector = self.collector = Collector(self.transcript)
         wave = [
             message
             for region, part in parts.items()

@@ -44,6 +44,22 @@ def test_two_regions_need_no_third() -> None:
     assert overlap(tokens(found["guangzhou"], 0)[0], tokens(found["macao"], 0)[0]) == 2
 
 
+def test_nothing_is_complete_while_a_chunk_is_still_being_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # At the broker each region's chunks are received in a thread of their own.
+    made = ring({region: CELLS[region] for region in TWO})
+    seen: list[bool] = []
+
+    def looking(_: bytes, __: int) -> None:
+        seen.append(made.collector.complete)
+
+    monkeypatch.setattr("dataspace.linkage.ring.check_points", looking)
+    made.run()
+    assert seen
+    assert not any(seen)
+
+
 PEOPLE = st.lists(
     st.tuples(st.sampled_from("abcdefg "), st.sampled_from("pqrs ")).map(
         lambda pair: tuple(name.strip() for name in pair)
