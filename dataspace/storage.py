@@ -37,6 +37,13 @@ def check_storage(home: Path) -> None:
 
     Raises `Unavailable` (`storage-newer`, `storage-older`, `storage-unreadable`).
     """
+    if look_at_storage(home) or not (home / FILE).exists():
+        _write(home, VERSIONS)
+
+
+def look_at_storage(home: Path) -> list[str]:
+    """The stores that this release would bring forward. Raises like `check_storage`; writes
+    nothing."""
     found = read_versions(home)
     for store, version in found.items():
         known = VERSIONS.get(store, 0)
@@ -48,8 +55,7 @@ def check_storage(home: Path) -> None:
                 "releases in between, see docs/upgrading.md",
                 code="storage-older",
             )
-    if found != VERSIONS or not (home / FILE).exists():
-        _write(home, VERSIONS)
+    return sorted(store for store, known in VERSIONS.items() if found[store] != known)
 
 
 def read_versions(home: Path) -> dict[str, int]:

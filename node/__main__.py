@@ -17,6 +17,9 @@ from dataspace.local_socket import ask_locally
 from dataspace.processes import configure_logs, die, now_ms
 from dataspace.query.product_file import parse_product
 from node.catalogue import open_catalogue
+from node.ledger import ledger_owner
+from node.ledger_database import PASSWORD_FILE, open_engine
+from node.ledger_versions import look
 from node.restored import confirm, is_unconfirmed
 from node.service import Node, publish_offline
 from node.warehouse.engine import Limits
@@ -32,14 +35,14 @@ def main() -> None:
     load = verbs.add_parser("load", help="load one or more products, all or nothing")
     load.add_argument("jobs", type=Path, help="JSON: [{product, offer, files: [...]}, …]")
     verbs.add_parser("check", help="open the warehouse as the node does, and say what is there")
+    verbs.add_parser("check-ledger", help="dial the ledger's server as the node does")
     arguments = parser.parse_args()
     configure_logs()
     home = PartyHome(arguments.home)
     run_folder = None
     try:
         if arguments.verb is not None:
-            done = _load(home, arguments.jobs) if arguments.verb == "load" else _check(home)
-            print(json.dumps(done))
+            print(json.dumps(_do(arguments.verb, home, arguments)))
             return
         _ = home.config
         run_folder = home.folder("run")
@@ -56,6 +59,16 @@ async def _serve(home: PartyHome) -> None:
     if is_unconfirmed(home):
         await confirm(home)
     await Node.open(home).run()
+
+
+def _do(verb: str, home: PartyHome, arguments: argparse.Namespace) -> dict[str, object]:
+    match verb:
+        case "load":
+            return _load(home, arguments.jobs)
+        case "check":
+            return _check(home)
+        case _:
+            return _check_ledger(home)
 
 
 def _load(home: PartyHome, jobs: Path) -> dict[str, object]:
@@ -86,6 +99,15 @@ def _check(home: PartyHome) -> dict[str, object]:
     if catalogue.engine is not None:
         catalogue.engine.close()
     return {"generation": catalogue.generation, "products": len(catalogue.products)}
+
+
+def _check_ledger(home: PartyHome) -> dict[str, object]:
+    """Dial it to read only, beside a node that runs."""
+    engine = open_engine(home.config.ledger, home.path / PASSWORD_FILE)
+    try:
+        return {"version": look(engine, ledger_owner(home))}
+    finally:
+        engine.dispose()
 
 
 if __name__ == "__main__":

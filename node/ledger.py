@@ -33,6 +33,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from dataspace.errors import Refused, Unavailable
+from dataspace.home import PartyHome
 from dataspace.identity.freshness import MAX_LIFE_MS
 from node.ledger_database import PASSWORD_FILE, may_succeed_again, open_engine, writes
 from node.ledger_versions import belong_to, bring_up
@@ -59,6 +60,11 @@ _MARKS = Table(
     Column("name", String(32), primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
 )
+
+
+def ledger_owner(home: PartyHome) -> str:
+    """Whose ledger a node's is: its space and region."""
+    return f"{home.config.space}/{home.uri.region}"
 
 
 class Ledger:

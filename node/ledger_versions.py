@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from dataspace.errors import Unavailable
@@ -83,14 +84,43 @@ def belong_to(connection: Connection, owner: str) -> None:
 
     SECURITY: two regions on one ledger would answer by each other's consents.
     """
-    known = connection.scalar(select(FACTS.c.value).where(FACTS.c.name == "owner"))
+    known = _owner(connection)
     if known is None:
         connection.execute(insert(FACTS).values(name="owner", value=owner))
     elif known != owner:
+        raise _of_another(known, owner)
+
+
+def look(engine: Engine, owner: str) -> int:
+    """The version of a ledger, 0 where there is none yet, read without changing anything.
+
+    Raises `Unavailable` (`ledger`, `storage-newer`, `ledger-owner`).
+    """
+    try:
+        with engine.connect() as connection:
+            found = _version(connection)
+            if found > VERSION:
+                raise newer(STORE, found, VERSION)
+            known = _owner(connection) if found > 1 else None
+    except SQLAlchemyError:
         raise Unavailable(
-            f"this ledger is of {known}, not of {owner}; give each region a database of its own",
-            code="ledger-owner",
-        )
+            "the ledger cannot be opened; see that its server runs or its file is whole",
+            code="ledger",
+        ) from None
+    if known not in {None, owner}:
+        raise _of_another(known, owner)
+    return found
+
+
+def _owner(connection: Connection) -> str | None:
+    return connection.scalar(select(FACTS.c.value).where(FACTS.c.name == "owner"))
+
+
+def _of_another(known: str | None, owner: str) -> Unavailable:
+    return Unavailable(
+        f"this ledger is of {known}, not of {owner}; give each region a database of its own",
+        code="ledger-owner",
+    )
 
 
 def _wait_turn(connection: Connection) -> None:

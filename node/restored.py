@@ -46,7 +46,7 @@ from dataspace.processes import now_ms, write_state
 from dataspace.storage import check_storage
 from dataspace.v1 import broker_pb2
 from node.dialling import Dialler, Stream
-from node.ledger import Ledger
+from node.ledger import Ledger, ledger_owner
 
 _LOG = structlog.get_logger("node.restored")
 
@@ -84,7 +84,7 @@ def _take_up(home: PartyHome, key: Ed25519PrivateKey, mark: Mark) -> None:
     """Say in the log and in the ledger what happened; each once, however often this is begun."""
     folder = home.path / "log"
     if not home.config.ledger:  # one on PostgreSQL was not put back with the rest
-        ledger = Ledger.of_home(home.path, "", f"{home.config.space}/{home.uri.region}")
+        ledger = Ledger.of_home(home.path, "", ledger_owner(home))
         ledger.note_restored(mark.at_ms)
         ledger.close()
     with LogStore.open(folder, home.config.log_origin, key, confirmed=True) as log:

@@ -42,7 +42,7 @@ from node.existence.opening import ExistenceRoom
 from node.gatekeeper import Gatekeeper, now_ms
 from node.governance import Governance
 from node.handing import Handing
-from node.ledger import Ledger
+from node.ledger import Ledger, ledger_owner
 from node.linking.gate import OverlapGate
 from node.linking.rounds import Rounds
 from node.links import Links
@@ -97,7 +97,7 @@ class Node:
             identity=home.identity,
             trust=in_force.trust,
             policies=open_policies(home),
-            ledger=Ledger.of_home(home.path, config.ledger, f"{config.space}/{region}"),
+            ledger=Ledger.of_home(home.path, config.ledger, ledger_owner(home)),
             recorder=Recorder(config.log_origin, log, bodies, observed.counts.recorded),
             catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
             archive=Archive(home.folder("archive")),

@@ -1,18 +1,21 @@
-"""Can this party reach the broker, is it the broker, is it well, and what time has it? Dials."""
+"""Can this party reach each broker, is it the broker, is it well, and what time has it? Dials."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from dataspace.channels import pinned_channel
-from dataspace.doctor.findings import Finding, failure, ok, warning
+from dataspace.doctor.findings import Finding, Level, failure, ok, warning
 from dataspace.doctor.patient import Party
 from dataspace.errors import DataspaceError, Unverified
+from dataspace.identity.keystore import TlsIdentity
+from dataspace.identity.trustlist import TrustList
 from dataspace.observing.build import VERSION
 from dataspace.observing.clock import VERSION_KEY, ClockSample, sample, told_time
 
@@ -35,12 +38,27 @@ _WHY = {
 
 
 def check_broker(party: Party) -> Iterator[Finding]:
-    """Connection, pinned key, health, time and version, in that order."""
+    """Connection, pinned key, health, time and version of each broker, in that order."""
     if party.kind == "broker":
         return
     tls, trust = party.home.tls, party.trust  # what is wrong with these is not the broker's
+    addresses = party.home.broker_addresses
+    found = {address: list(_dialled(address, tls, trust)) for address in addresses}
+    if len(found) == 1:
+        yield from found[addresses[0]]
+        return
+    another = any(each[0].level is Level.OK for each in found.values())
+    for address, findings in found.items():
+        for each in findings:
+            level = each.level
+            if another and each.code == "broker-unreachable":
+                level = Level.WARNING  # the others serve
+            yield replace(each, level=level, meaning=f"{address}: {each.meaning}")
+
+
+def _dialled(address: str, tls: TlsIdentity, trust: TrustList) -> Iterator[Finding]:
     try:
-        parts = pinned_channel(party.home.broker_address, tls, trust)
+        parts = pinned_channel(address, tls, trust)
     except DataspaceError as error:
         advice = _WHY.get(error.code, "see `gba trust show` and `gba space status`")
         yield failure(

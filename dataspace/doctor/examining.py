@@ -12,7 +12,13 @@ from dataspace.doctor.logs import check_log
 from dataspace.doctor.machine import check_disk, check_ports
 from dataspace.doctor.patient import Party
 from dataspace.doctor.running import check_process
-from dataspace.doctor.stores import check_databases, check_policies, check_warehouse
+from dataspace.doctor.stores import (
+    check_databases,
+    check_ledger_server,
+    check_policies,
+    check_versions,
+    check_warehouse,
+)
 from dataspace.doctor.trust import check_revocations, check_trust
 from dataspace.errors import DataspaceError, Refused, Unavailable, Unverified
 from dataspace.home import CONFIG, PartyHome
@@ -28,7 +34,9 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("revocation lists", check_revocations),
     ("ports", check_ports),
     ("policies", check_policies),
+    ("storage", check_versions),
     ("databases", check_databases),
+    ("ledger", check_ledger_server),
     ("log", check_log),
     ("warehouse", check_warehouse),
     ("process", check_process),
@@ -41,6 +49,9 @@ _ADVICE = {
     "bad-chain-file": "restore the file from the backup, or have the certificate issued anew",
     "trust-missing": "fetch the space's trust lists again, from another region if need be",
     "trust-list-rollback": "put the newest trust list back into trust/; do not remove `highest`",
+    "storage-newer": "install the newer release again; do not start this one",
+    "storage-older": "install the releases in between, one after the other",
+    "storage-unreadable": "restore storage.json from the backup",
     "trust-list-form": "remove the damaged file from trust/ and fetch that version again",
 }
 

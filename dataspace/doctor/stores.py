@@ -13,20 +13,25 @@ from pathlib import Path
 from dataspace.charter_files import read_charters
 from dataspace.doctor.findings import Finding, failure, ok, warning
 from dataspace.doctor.patient import Party
-from dataspace.errors import DataspaceError, Unverified
+from dataspace.errors import DataspaceError, Unavailable, Unverified
 from dataspace.policy.store import PolicyStore
+from dataspace.storage import VERSIONS, look_at_storage
 
 _OPEN_SECONDS = 60
+_LEDGER = "ledger.db"
+_SILENT: dict[str, object] = {
+    "error": Unavailable.kind, "code": "node-check", "message": "no answer",
+}  # fmt: skip
 # File, what it is, whether it can be made anew, and what losing it means.
 _DATABASES = {
-    "node": ("ledger.db", "index.db"),
+    "node": (_LEDGER, "index.db"),
     "broker": ("index.db",),
     "witness": ("seen.db",),
     "revocation": ("register.db",),
 }
 _REBUILT = {"index.db"}
 _RESTORE = {
-    "ledger.db": "stop the node and restore the ledger from the newest backup; a request that "
+    _LEDGER: "stop the node and restore the ledger from the newest backup; a request that "
     "was used since may then be replayed until it expires (5 minutes): wait so long",
     "seen.db": "stop the witness and restore seen.db; never start it empty, or it cosigns a fork",
     "register.db": "stop the signer and restore the register; it takes back no revocation",
@@ -36,7 +41,8 @@ _RESTORE = {
 
 def check_databases(party: Party) -> Iterator[Finding]:
     """SQLite's own integrity check of each file; a file that others write is read beside them."""
-    for name in _DATABASES.get(party.kind, ()):
+    on_server = {_LEDGER} if party.home.config.ledger else set()
+    for name in sorted({*_DATABASES.get(party.kind, ())} - on_server):
         file = party.home.path / name
         if not file.exists():
             if name not in _REBUILT:
@@ -84,19 +90,55 @@ def check_policies(party: Party) -> Iterator[Finding]:
     yield ok("policies", f"set {policies.sha256[:16]} loads{version}")
 
 
-def check_warehouse(party: Party) -> Iterator[Finding]:
-    """The generation in force opens, and the operator's signatures on its products hold: by the
-    node's own code, in a process of its own."""
-    if party.kind != "node":
+def check_versions(party: Party) -> Iterator[Finding]:
+    """Whether this release can read what is on disk. Raises what is wrong with it."""
+    if party.kind not in {"node", "broker"}:
         return
-    command = [sys.executable, "-m", "node", "--home", str(party.home.path), "check"]
+    behind = look_at_storage(party.home.path)
+    yield ok("storage", "all stores are of versions that this release reads")
+    for store in behind:
+        yield ok("storage", f"{store} goes to version {VERSIONS[store]} at the next start")
+
+
+def check_ledger_server(party: Party) -> Iterator[Finding]:
+    """A ledger on a server is dialled by the node's own code, in a process of its own."""
+    if party.kind != "node" or not party.home.config.ledger:
+        return
+    said = _ask_node(party, "check-ledger")
+    if "error" in said:
+        yield failure(
+            "ledger", str(said["code"]), f"the ledger on PostgreSQL: {said['message']}",
+            "see that PostgreSQL runs, that `ledger` in party.toml names it, and that "
+            "keys/ledger.password (mode 0600) holds the password; until then the node answers "
+            "nothing",
+        )  # fmt: skip
+    elif not said["version"]:
+        yield warning(
+            "ledger", "ledger-new", "the database on PostgreSQL is empty",
+            "expected before the first start; otherwise put the database's own backup back",
+        )  # fmt: skip
+    else:
+        yield ok("ledger", f"PostgreSQL answers; version {said['version']}")
+
+
+def _ask_node(party: Party, verb: str) -> dict[str, object]:
+    command = [sys.executable, "-m", "node", "--home", str(party.home.path), verb]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
             command, capture_output=True, check=False, timeout=_OPEN_SECONDS
         )
         said = json.loads(done.stdout.decode().strip().splitlines()[-1])
     except (subprocess.TimeoutExpired, ValueError, IndexError):
-        said = {"error": "unavailable", "code": "warehouse-check", "message": "no answer"}
+        said = None
+    return said if isinstance(said, dict) else _SILENT
+
+
+def check_warehouse(party: Party) -> Iterator[Finding]:
+    """The generation in force opens, and the operator's signatures on its products hold: by the
+    node's own code, in a process of its own."""
+    if party.kind != "node":
+        return
+    said = _ask_node(party, "check")
     if "error" in said:
         yield failure(
             "warehouse", str(said["code"]), f"the warehouse does not open: {said['message']}",

@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text, update
 
 from dataspace.errors import DataspaceError, Refused, Unavailable
 from node.ledger import Ledger
+from node.ledger_database import PASSWORD_FILE, open_engine
+from node.ledger_versions import FACTS, VERSION, look
 from tests.contract.claiming import MOST, NOW
 from tests.contract.conftest import write_password
 from tests.postgres import Postgres, running_postgres
@@ -149,6 +151,27 @@ def test_a_region_does_not_write_into_anothers_ledger(postgres: Postgres, tmp_pa
     with pytest.raises(Unavailable) as caught:
         ledger_of(postgres, tmp_path / "other", database, "gba/macao")
     assert caught.value.code == "ledger-owner"
+
+
+def test_a_look_tells_version_and_owner_and_changes_nothing(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    database = postgres.database()
+    write_password(tmp_path, postgres)
+    engine = open_engine(postgres.url(database), tmp_path / PASSWORD_FILE)
+    assert look(engine, "gba/hongkong") == 0
+    assert inspect(engine).get_table_names() == []
+    ledger_of(postgres, tmp_path / "one", database).close()
+    assert look(engine, "gba/hongkong") == VERSION
+    with pytest.raises(Unavailable) as caught:
+        look(engine, "gba/macao")
+    assert caught.value.code == "ledger-owner"
+    with engine.begin() as connection:
+        connection.execute(update(FACTS).where(FACTS.c.name == "version").values(value="99"))
+    with pytest.raises(Unavailable) as caught:
+        look(engine, "gba/hongkong")
+    assert caught.value.code == "storage-newer"
+    engine.dispose()
 
 
 def test_replicas_that_open_a_new_ledger_at_once_both_do(

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dataspace.audit.entries import Entry
 from dataspace.audit.store import LogStore
 from dataspace.cli.doctor import outcome
+from dataspace.cli.founding import free_port
 from dataspace.doctor.examining import examine
 from dataspace.doctor.findings import Examined, Finding, Level
 from dataspace.exits import UNAVAILABLE, UNVERIFIED, exit_code
-from dataspace.home import CONFIG, PartyHome
+from dataspace.home import BROKER_ADDRESS_VARIABLE, CONFIG, PartyHome
 from dataspace.identity.keystore import load_private_key, write_private_key
 from dataspace.processes import now_ms
 from tests.federation.copies import still_copy
@@ -136,6 +137,15 @@ def unsigned_product(home: Path) -> None:
     file.write_text(file.read_text().replace("min_subjects: 11", "min_subjects: 5") + "\n# x\n")
 
 
+def newer_data(home: Path) -> None:
+    (home / "storage.json").write_text('{"log": 9}')
+
+
+def ledger_elsewhere(home: Path) -> None:
+    with (home / CONFIG).open("a") as file:
+        file.write(f'ledger = "postgresql+psycopg://gba@/none?host={home}"\n')
+
+
 def half_made(home: Path) -> None:
     (home / "half-made").touch()
 
@@ -177,6 +187,18 @@ def test_every_fault_of_a_node_is_found_beside_the_others(party: Callable[[str],
     assert [each.check for each in found.values() if each.unverified] == ["databases", "log"]
     error = outcome([examined])
     assert error is not None and exit_code(error) == UNVERIFIED
+
+
+def test_newer_data_and_a_ledger_on_a_server_that_is_away_are_found(
+    party: Callable[[str], Path],
+) -> None:
+    home = party("macao")
+    newer_data(home)
+    ledger_elsewhere(home)
+    found = failures(look(home))
+    assert found.keys() >= {"storage-newer", "ledger"}
+    assert "newer release" in found["storage-newer"].advice
+    assert "keys/ledger.password" in found["ledger"].advice
 
 
 def test_what_is_gone_or_unsigned_is_not_believed(party: Callable[[str], Path]) -> None:
@@ -255,6 +277,19 @@ def test_a_space_that_is_well_has_no_failure_and_no_warning(asked_space: Space) 
     parties = {party["party"] for party in ran.json["parties"]}
     assert {"broker", "macao", "macao/witness", "macao/revocation"} <= parties
     assert "actors/hongkong-researcher" in parties
+
+
+def test_one_of_two_brokers_that_is_away_is_a_warning(
+    asked_space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await_ready(asked_space)
+    home = asked_space.home / "macao"
+    serving = PartyHome(home).broker_address
+    monkeypatch.setenv(BROKER_ADDRESS_VARIABLE, f"127.0.0.1:{free_port()},{serving}")
+    (away,) = look(home).of(Level.WARNING)
+    assert away.code == "broker-unreachable"
+    monkeypatch.setenv(BROKER_ADDRESS_VARIABLE, f"127.0.0.1:{free_port()},127.0.0.1:{free_port()}")
+    assert "broker-unreachable" in failures(look(home))
 
 
 def test_a_report_has_neither_keys_nor_names_nor_places(asked_space: Space, tmp_path: Path) -> None:
