@@ -76,7 +76,7 @@ docs: setup ## write docs/policy.md and the table in docs/query-language.md anew
 	@$(BIN)/python -m tests.unit.query.language_table
 
 lock: setup ## resolve dependencies anew (needs the tool `uv`)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.lock
+	uv pip compile pyproject.toml --extra otel --extra pkcs11 --extra postgres --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.lock
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements-dev.lock
 
 wheelhouse: setup ## fetch the locked wheels into deploy/wheelhouse/, to build images without network
