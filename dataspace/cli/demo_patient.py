@@ -21,7 +21,7 @@ _DAYS = 30
 
 def tell_of_a_patient(home: Path, patients: int, seed: int, step: Tell) -> None:
     """A clinician in Macao treats a patient of Hong Kong. Asks three nodes, then one."""
-    document = _somebody(patients, seed)
+    document = somebody(patients, seed)
     step(f"a clinician in Macao treats a patient who shows {document}: who knows the patient?")
     with connect(home, "macao/clinician") as session:
         known = session.exists(document, purpose="TREAT")
@@ -30,13 +30,13 @@ def tell_of_a_patient(home: Path, patients: int, seed: int, step: Tell) -> None:
             raise Unverified("Hong Kong does not know its own patient", code="demo")
         out.print("         asked blindly: no node saw who it is")
         step("the patient consents in Hong Kong, for treatment by that hospital, for a month")
-        consent = _consent(home, document)
+        consent = consent_of(home, document)
         step("the record, from those who know the patient, readable by this clinician alone")
         record = session.record(document, want=_WANT, purpose="TREAT", consents=[consent])
         print_record(record, session.catalogue(), "en")
 
 
-def _somebody(patients: int, seed: int) -> str:
+def somebody(patients: int, seed: int) -> str:
     """A patient of Hong Kong with an identity card and something on record."""
     from dataspace.synthetic import generate_region  # noqa: PLC0415 - Arrow: not for all parties
 
@@ -47,7 +47,7 @@ def _somebody(patients: int, seed: int) -> str:
     return f"hkid:{found['hkid']}"
 
 
-def _consent(home: Path, document: str) -> str:
+def consent_of(home: Path, document: str) -> str:
     person = Document.parse(document)
     until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=_DAYS)
     scope = consent_pb2.ConsentScope(

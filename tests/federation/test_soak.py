@@ -1,12 +1,14 @@
-"""A space under steady questions for as long as GBA_SOAK_MINUTES says: no process grows.
+"""A space under steady questions of all kinds: no process grows, and no answer is wrong.
 
-One minute unless told otherwise; an hour is `GBA_SOAK_MINUTES=60 make test-long`.
+Half a minute in every run; `make test-long` soaks for an hour, or for GBA_SOAK_MINUTES.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,17 +18,23 @@ from typing import Final
 import psutil
 import pytest
 
+from dataspace.cli.demo_patient import consent_of, somebody
 from dataspace.cli.supervising import find_process, parties_of
+from dataspace.client import connect
+from dataspace.errors import Refused
 from tests.callers import Callers, expected_answers, without_reason, wrong_answers
 from tests.federation.copies import running_copy
 from tests.spaces import Space
 
-MINUTES: Final = float(os.environ.get("GBA_SOAK_MINUTES", "1"))
+HOUR: Final = float(os.environ.get("GBA_SOAK_MINUTES", "60"))
 CALLERS: Final = 8
 # What allocators keep goes up and down by this much; a leak goes beyond it, given time.
 SLACK_MB: Final = 12.0
-
-pytestmark = [pytest.mark.long, pytest.mark.timeout(MINUTES * 60 + 600)]
+PATIENTS, SEED = 300, 5
+ACROSS = (
+    "SELECT count(distinct g.person) AS n FROM guangzhou.patients g "
+    "JOIN hongkong.patients h ON g.person = h.person"
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,59 @@ class Sizes:
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    with running_copy(tmp_path_factory.mktemp("soak")) as running:
+    init = ("--patients", str(PATIENTS), "--seed", str(SEED))
+    with running_copy(tmp_path_factory.mktemp("soak"), *init) as running:
         yield running
+
+
+class Others(threading.Thread):
+    """Whoever asks other things meanwhile: across regions, one patient's record, the forbidden."""
+
+    def __init__(self, space: Space, pause: float) -> None:
+        super().__init__(daemon=True)
+        self._space, self._pause = space, pause
+        self._over = threading.Event()
+        self.told: Counter[str] = Counter()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Round and round, until told to stop."""
+        try:
+            self._ask()
+        except BaseException as error:
+            self.error = error
+
+    def stop(self) -> Counter[str]:
+        """How often each was answered as it should be. Raises what was not."""
+        self._over.set()
+        self.join(60)
+        assert not self.is_alive()
+        if self.error is not None:
+            raise self.error
+        return self.told
+
+    def _ask(self) -> None:
+        home = self._space.home
+        patient = somebody(PATIENTS, SEED)
+        consent = consent_of(home, patient)
+        with (
+            connect(home, "guangzhou/researcher") as asks,
+            connect(home, "macao/clinician") as care,
+        ):
+            first = list(asks.query(ACROSS, purpose="HRESCH").answer.rows)
+            while not self._over.wait(self._pause):
+                rows = list(asks.query(ACROSS, purpose="HRESCH").answer.rows)
+                self.told["across"] += rows == first
+                record = care.record(
+                    patient, want=["conditions"], purpose="TREAT", consents=[consent]
+                )
+                self.told["records"] += any(each.status == "released" for each in record.regions)
+                try:
+                    asks.query(
+                        "SELECT brca, count(*) FROM conditions GROUP BY brca", purpose="HRESCH"
+                    )
+                except Refused:
+                    self.told["refusals"] += 1
 
 
 def watch(space: Space, seconds: float) -> list[Sizes]:
@@ -79,16 +138,31 @@ def watch(space: Space, seconds: float) -> list[Sizes]:
     return [Sizes(party, tuple(seen)) for party, seen in found.items()]
 
 
-def test_memory_of_every_process_stays_flat_under_steady_questions(space: Space) -> None:
+@pytest.mark.parametrize(
+    "minutes",
+    [
+        0.5,
+        pytest.param(HOUR, marks=[pytest.mark.long, pytest.mark.timeout(HOUR * 60 + 600)]),
+    ],
+)
+def test_memory_of_every_process_stays_flat_under_steady_questions(
+    space: Space, minutes: float
+) -> None:
+    seconds = minutes * 60
     expected = expected_answers(space.home)
-    with Callers(space.home, CALLERS, MINUTES * 60 + 5) as running:
-        sizes = watch(space, MINUTES * 60)
+    others = Others(space, pause=max(2.0, seconds / 180))
+    others.start()
+    with Callers(space.home, CALLERS, seconds + 5) as running:
+        sizes = watch(space, seconds)
         told = running.told()
+    also = others.stop()
     for each in sizes:
         print(each.line())
+    print(f"{len(told)} answers of one kind; {dict(also)}")
     assert not wrong_answers(told, expected)
     assert not without_reason(told)
     assert not [each for each in told if each.error]
+    assert also["across"] == also["records"] == also["refusals"] > 0
     for each in sizes:
         assert each.growth < max(SLACK_MB, 0.04 * each.seen[-1][1]), each.line()
 
