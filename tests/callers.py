@@ -1,7 +1,8 @@
 """Many callers at once, in processes of their own, and what each of their questions came to.
 
-`python -m tests.callers HOME SECONDS THREADS REQUIRE` is one such process: each thread has a
-session of its own, asks until the time is up, and every question becomes a line of JSON.
+`python -m tests.callers HOME SECONDS THREADS REQUIRE PAUSE` is one such process: each thread has a
+session of its own, asks until the time is up, PAUSE seconds after each answer, and every question
+becomes a line of JSON.
 """
 
 from __future__ import annotations
@@ -61,13 +62,21 @@ class Callers:
     """Callers that ask meanwhile."""
 
     def __init__(
-        self, home: Path, callers: int, seconds: float, *, processes: int = 2, require: str = "any"
+        self,
+        home: Path,
+        callers: int,
+        seconds: float,
+        *,
+        processes: int = 2,
+        require: str = "any",
+        pause: float = 0.0,
     ) -> None:
         self._seconds = seconds
+        command = [sys.executable, "-m", "tests.callers", str(home), f"{seconds}"]
         shares = [callers // processes + (n < callers % processes) for n in range(processes)]
         self._processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "tests.callers", home, f"{seconds}", f"{share}", require],
+                [*command, f"{share}", require, f"{pause}"],
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=Path(__file__).parents[1],
@@ -165,7 +174,7 @@ def _ask(session: Any, number: int, require: str) -> Told:
 
 def main(arguments: Sequence[str]) -> None:
     """One process of callers."""
-    home, seconds, threads, require = arguments
+    home, seconds, threads, require, pause = arguments
     told: list[Told] = []
     gate = threading.Barrier(int(threads) + 1)
 
@@ -179,8 +188,7 @@ def main(arguments: Sequence[str]) -> None:
                 each = _ask(session, turn % len(QUESTIONS), require)
                 told.append(each)
                 turn += 1
-                if each.error.endswith("busy"):
-                    time.sleep(0.5)
+                time.sleep(0.5 if each.error.endswith("busy") else float(pause))
 
     callers = [threading.Thread(target=call, args=(place,)) for place in range(int(threads))]
     for each in callers:
