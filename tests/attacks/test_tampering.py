@@ -33,6 +33,7 @@ from dataspace.v1.envelope_pb2 import Envelope
 from tests.attacks.forgery import log_sizes, now_ms
 from tests.federation.copies import running_copy
 from tests.spaces import Space
+from tests.attacks.lying_broker import Desk, Lied, resigned
 
 GROUPED = "SELECT region, count(distinct person) AS n FROM patients GROUP BY region"
 
@@ -46,20 +47,6 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
         yield running
 
 
-class Desk:
-    """What a party's keys can make: signatures, and entries in a log of its origin."""
-
-    def __init__(self, home: PartyHome, folder: Path) -> None:
-        self.identity: SigningIdentity = home.identity.current()
-        key: Any = load_private_key(home.path / "keys/log.key")
-        origin = home.config.log_origin
-        log = LogStore.create(folder / "log", origin, key)
-        self.recorder = Recorder(origin, log, BodyStore(folder / "bodies"))
-
-    def record(self, body: Envelope) -> query_pb2.Receipt:
-        """A good receipt for a signed body."""
-        digest = hashlib.sha256(body.payload).hexdigest()
-        return self.recorder.record("query.released", now_ms(), {"body_sha256": digest})
 
 
 @pytest.fixture(scope="module")
@@ -72,27 +59,6 @@ def macao(space: Space, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return Desk(PartyHome(space.home / "macao"), tmp_path_factory.mktemp("macao"))
 
 
-class Lied(Session):
-    """A session whose broker alters what it sends."""
-
-    def __init__(self, home: PartyHome, lie: Callable[[Bundle], None]) -> None:
-        super().__init__(home)
-        self.lie = lie
-        self.heard: Bundle | None = None
-
-    def _ask(
-        self,
-        envelope: Envelope,
-        seconds: float,
-        on_progress: OnProgress | None,
-        cosigned_seconds: float = 0.0,
-    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
-        event, digest, cosigned = super()._ask(envelope, seconds, on_progress, cosigned_seconds)
-        assert event.WhichOneof("event") == "release"
-        self.heard = Bundle()
-        self.heard.CopyFrom(event.release)
-        self.lie(event.release)
-        return event, digest, cosigned
 
 
 @pytest.fixture
@@ -110,16 +76,6 @@ def lied(space: Space) -> Iterator[Callable[..., Any]]:
         session.close()
 
 
-def resigned(desk: Desk, change: Callable[[Release], None]) -> Callable[[Bundle], None]:
-    """Alter the release, sign it anew and record it, as the broker may."""
-
-    def lie(bundle: Bundle) -> None:
-        release = Release.FromString(bundle.release.payload)
-        change(release)
-        bundle.release.CopyFrom(seal(release, desk.identity))
-        bundle.receipt.CopyFrom(desk.record(bundle.release))
-
-    return lie
 
 
 def code_of(lied: Callable[..., Any], lie: Callable[[Bundle], None], **more: Any) -> str:

@@ -1,0 +1,84 @@
+"""A broker that alters what it sends, with the real broker's keys and log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataspace.audit.bodies import BodyStore
+from dataspace.audit.store import LogStore
+from dataspace.client.heard import refusal_in
+from dataspace.client.session import OnProgress, Session
+from dataspace.errors import Unavailable, Unverified
+from dataspace.evidence.recording import Recorder
+from dataspace.exits import exit_code
+from dataspace.home import PartyHome
+from dataspace.identity.envelopes import SigningIdentity, seal
+from dataspace.identity.keystore import load_private_key
+from dataspace.identity.names import REGIONS
+from dataspace.query.bind import bind_query
+from dataspace.query.combine import combine
+from dataspace.query.parse import parse_query
+from dataspace.v1 import query_pb2
+from dataspace.v1.envelope_pb2 import Envelope
+from tests.attacks.forgery import log_sizes, now_ms
+from tests.federation.copies import running_copy
+from tests.spaces import Space
+Release = query_pb2.Release
+Bundle = query_pb2.ReleaseBundle
+
+
+class Desk:
+    """What a party's keys can make: signatures, and entries in a log of its origin."""
+
+    def __init__(self, home: PartyHome, folder: Path) -> None:
+        self.identity: SigningIdentity = home.identity.current()
+        key: Any = load_private_key(home.path / "keys/log.key")
+        origin = home.config.log_origin
+        log = LogStore.create(folder / "log", origin, key)
+        self.recorder = Recorder(origin, log, BodyStore(folder / "bodies"))
+
+    def record(self, body: Envelope) -> query_pb2.Receipt:
+        """A good receipt for a signed body."""
+        digest = hashlib.sha256(body.payload).hexdigest()
+        return self.recorder.record("query.released", now_ms(), {"body_sha256": digest})
+
+
+class Lied(Session):
+    """A session whose broker alters what it sends."""
+
+    def __init__(self, home: PartyHome, lie: Callable[[Bundle], None]) -> None:
+        super().__init__(home)
+        self.lie = lie
+        self.heard: Bundle | None = None
+
+    def _ask(
+        self,
+        envelope: Envelope,
+        seconds: float,
+        on_progress: OnProgress | None,
+        cosigned_seconds: float = 0.0,
+    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
+        event, digest, cosigned = super()._ask(envelope, seconds, on_progress, cosigned_seconds)
+        assert event.WhichOneof("event") == "release"
+        self.heard = Bundle()
+        self.heard.CopyFrom(event.release)
+        self.lie(event.release)
+        return event, digest, cosigned
+
+
+def resigned(desk: Desk, change: Callable[[Release], None]) -> Callable[[Bundle], None]:
+    """Alter the release, sign it anew and record it, as the broker may."""
+
+    def lie(bundle: Bundle) -> None:
+        release = Release.FromString(bundle.release.payload)
+        change(release)
+        bundle.release.CopyFrom(seal(release, desk.identity))
+        bundle.receipt.CopyFrom(desk.record(bundle.release))
+
+    return lie
