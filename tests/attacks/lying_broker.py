@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.store import LogStore
-from dataspace.client.heard import refusal_in
 from dataspace.client.session import OnProgress, Session
-from dataspace.errors import Unavailable, Unverified
 from dataspace.evidence.recording import Recorder
-from dataspace.exits import exit_code
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import SigningIdentity, seal
 from dataspace.identity.keystore import load_private_key
-from dataspace.identity.names import REGIONS
-from dataspace.query.bind import bind_query
-from dataspace.query.combine import combine
-from dataspace.query.parse import parse_query
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
-from tests.attacks.forgery import log_sizes, now_ms
-from tests.federation.copies import running_copy
-from tests.spaces import Space
-Release = query_pb2.Release
+from tests.attacks.forgery import now_ms
+
 Bundle = query_pb2.ReleaseBundle
+Event = query_pb2.QueryEvent
+Release = query_pb2.Release
 
 
 class Desk:
@@ -52,10 +42,10 @@ class Desk:
 class Lied(Session):
     """A session whose broker alters what it sends."""
 
-    def __init__(self, home: PartyHome, lie: Callable[[Bundle], None]) -> None:
+    def __init__(self, home: PartyHome, lie: Callable[[Event], None]) -> None:
         super().__init__(home)
         self.lie = lie
-        self.heard: Bundle | None = None
+        self.heard = Event()
 
     def _ask(
         self,
@@ -63,13 +53,21 @@ class Lied(Session):
         seconds: float,
         on_progress: OnProgress | None,
         cosigned_seconds: float = 0.0,
-    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
+    ) -> tuple[Event, bytes, query_pb2.Cosigned | None]:
         event, digest, cosigned = super()._ask(envelope, seconds, on_progress, cosigned_seconds)
-        assert event.WhichOneof("event") == "release"
-        self.heard = Bundle()
-        self.heard.CopyFrom(event.release)
-        self.lie(event.release)
+        self.heard.CopyFrom(event)
+        self.lie(event)
         return event, digest, cosigned
+
+
+def released(lie: Callable[[Bundle], None]) -> Callable[[Event], None]:
+    """A lie about the release."""
+
+    def alter(event: Event) -> None:
+        assert event.WhichOneof("event") == "release"
+        lie(event.release)
+
+    return alter
 
 
 def resigned(desk: Desk, change: Callable[[Release], None]) -> Callable[[Bundle], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +11,8 @@ from dataspace.audit.entries import Entry
 from dataspace.audit.reader import DirectoryReader
 from dataspace.audit.tiles import decode_bundle, tiles_of
 from dataspace.cli.supervising import start_party
-from dataspace.client.explanations import NodeExplanation
 from dataspace.client.session import OnProgress, Session
-from dataspace.errors import Unverified
 from dataspace.home import PartyHome
-from dataspace.identity.envelopes import seal
 from dataspace.identity.names import REGIONS
 from dataspace.v1 import query_pb2
 from dataspace.v1.envelope_pb2 import Envelope
@@ -37,7 +33,6 @@ JOINED = (
     "FROM patients p JOIN conditions c ON p.person = c.person WHERE p.smoker "
     "GROUP BY c.category HAVING count(*) > 20 ORDER BY n DESC LIMIT 3"
 )
-
 
 
 def explain(
@@ -325,8 +320,3 @@ def test_a_node_that_is_away_is_named_and_the_others_explain(asked_space: Space)
     }  # fmt: skip
     assert nodes["macao"]["error"].endswith("(per broker)")
     assert "tree" not in nodes["macao"]
-
-
-# --- a broker that lies ----------------------------------------------------------------------
-
-

@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
-from dataspace.audit.entries import Entry
-from dataspace.audit.reader import DirectoryReader
-from dataspace.audit.tiles import decode_bundle, tiles_of
-from dataspace.cli.supervising import start_party
 from dataspace.client.explanations import NodeExplanation
-from dataspace.client.session import OnProgress, Session
 from dataspace.errors import Unverified
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import seal
-from dataspace.identity.names import REGIONS
 from dataspace.v1 import query_pb2
-from dataspace.v1.envelope_pb2 import Envelope
-from tests.attacks.forgery import log_sizes
-from tests.federation.processes import await_ready, stop
-from tests.federation.shell import gba_in
-from tests.spaces import Ran, Space
-
+from tests.attacks.lying_broker import Lied
+from tests.spaces import Space
 
 Explanations = query_pb2.Explanations
-
-
-class Lied(Session):
-    """A session whose broker alters what it sends."""
-
-    def __init__(self, home: PartyHome, lie: Callable[[Explanations], None]) -> None:
-        super().__init__(home)
-        self.lie = lie
-
-    def _ask(
-        self,
-        envelope: Envelope,
-        seconds: float,
-        on_progress: OnProgress | None,
-        cosigned_seconds: float = 0.0,
-    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
-        event, digest, cosigned = super()._ask(envelope, seconds, on_progress, cosigned_seconds)
-        self.lie(event.explanations)
-        return event, digest, cosigned
-
-
 Ask = Callable[[Callable[[Explanations], None]], tuple[NodeExplanation, ...]]
 
 
@@ -57,7 +24,7 @@ def lied(asked_space: Space) -> Iterator[Ask]:
     sessions: list[Lied] = []
 
     def ask(lie: Callable[[Explanations], None]) -> tuple[NodeExplanation, ...]:
-        sessions.append(Lied(home, lie))
+        sessions.append(Lied(home, lambda event: lie(event.explanations)))
         return sessions[-1].explain("SELECT count(*) FROM patients", purpose="HRESCH")
 
     yield ask
