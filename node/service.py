@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from dataspace.in_force import InForce
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
+from dataspace.starting import stop_signal
 from dataspace.storage import check_storage
 from dataspace.v1 import audit_pb2
 from node import admin
@@ -186,10 +186,7 @@ class Node:
         sweeping = asyncio.create_task(self.room.keep_sweeping())
         watching = asyncio.create_task(watch.run())
         keeping = asyncio.create_task(self.existence.keep())
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        stopping = asyncio.create_task(stop.wait())
+        stopping = asyncio.create_task(stop_signal().wait())
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
         await page.stop()
         local.close()
