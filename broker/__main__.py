@@ -144,6 +144,32 @@ def open_governance(home: PartyHome, federation: Federation) -> Proposals:
     return Proposals(home.folder(PROPOSALS), governor, lambda: charter_envelopes(home))
 
 
+def open_room(
+    home: PartyHome, federation: Federation, agreements: Registry, proposals: Proposals
+) -> RecordRoom:
+    """The broker's desk: what it answers itself, and what it carries to the nodes."""
+    return RecordRoom.open(
+        home,
+        federation.recorder,
+        lambda: federation.trust,
+        # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
+        claim=lambda _key, _expires_ms, _now_ms: None,
+        others=(
+            keeper_of(BROKER, federation.recorder, federation.cosigned, federation.archive).kind(),
+            *agreements.kinds(),
+            carried_kind("consent", ConsentRequest),
+            carried_kind("review", ReviewRequest),
+            carried_kind(TERMS, ExistenceTermsRequest),
+            carried_kind(CHECK, ExistenceRequest),
+            carried_kind("sealing_key", SealingKeyRequest),
+            carried_kind("charter", CharterApplication, MAX_REQUEST_BYTES),
+            proposals.kind(),
+            carried_kind("record", RecordRequest),
+        ),
+        archive=federation.archive,
+    )
+
+
 def open_relay(
     federation: Federation, room: RecordRoom, agreements: Registry, governor: Governor
 ) -> Relay:
@@ -215,26 +241,7 @@ async def serve(home: PartyHome) -> None:
     witnessing = open_witnessing(home, federation, in_force)
     agreements = open_agreements(home, federation)
     proposals = open_governance(home, federation)
-    room = RecordRoom.open(
-        home,
-        federation.recorder,
-        lambda: federation.trust,
-        # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
-        claim=lambda _key, _expires_ms, _now_ms: None,
-        others=(
-            keeper_of(BROKER, federation.recorder, federation.cosigned, federation.archive).kind(),
-            *agreements.kinds(),
-            carried_kind("consent", ConsentRequest),
-            carried_kind("review", ReviewRequest),
-            carried_kind(TERMS, ExistenceTermsRequest),
-            carried_kind(CHECK, ExistenceRequest),
-            carried_kind("sealing_key", SealingKeyRequest),
-            carried_kind("charter", CharterApplication, MAX_REQUEST_BYTES),
-            proposals.kind(),
-            carried_kind("record", RecordRequest),
-        ),
-        archive=federation.archive,
-    )
+    room = open_room(home, federation, agreements, proposals)
     admission = Admission(home.config.waiting_queries, time.monotonic)
     relay = open_relay(federation, room, agreements, proposals.governor)
     handed = HandedOn(in_force, agreements, proposals.governor)
