@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -42,7 +39,7 @@ from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
 from dataspace.channels import roots_of, server_credentials
 from dataspace.charter_files import charter_envelopes
-from dataspace.errors import DataspaceError, Malformed, Unavailable
+from dataspace.errors import Malformed, Unavailable
 from dataspace.evidence.agreeing import Registry, record_in_order
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
@@ -50,7 +47,6 @@ from dataspace.evidence.existence import CHECK, TERMS
 from dataspace.evidence.governing import MAX_REQUEST_BYTES, Governor
 from dataspace.evidence.parts import keeper_of
 from dataspace.evidence.recording import Heard, Recorder, unheard
-from dataspace.exits import exit_code
 from dataspace.governed import open_governor, open_policies
 from dataspace.home import PartyHome
 from dataspace.identity.dsse import payload_type_of
@@ -59,8 +55,9 @@ from dataspace.identity.trusted import BROKER
 from dataspace.in_force import InForce
 from dataspace.observing.serving import HttpServer
 from dataspace.policy_watch import PolicyWatch
-from dataspace.processes import configure_logs, die, write_state
+from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
+from dataspace.starting import run_service, stop_signal
 from dataspace.storage import check_storage
 from dataspace.v1 import broker_pb2_grpc
 from dataspace.v1.agreement_pb2 import AgreementStep
@@ -147,6 +144,32 @@ def open_governance(home: PartyHome, federation: Federation) -> Proposals:
     return Proposals(home.folder(PROPOSALS), governor, lambda: charter_envelopes(home))
 
 
+def open_room(
+    home: PartyHome, federation: Federation, agreements: Registry, proposals: Proposals
+) -> RecordRoom:
+    """The broker's desk: what it answers itself, and what it carries to the nodes."""
+    return RecordRoom.open(
+        home,
+        federation.recorder,
+        lambda: federation.trust,
+        # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
+        claim=lambda _key, _expires_ms, _now_ms: None,
+        others=(
+            keeper_of(BROKER, federation.recorder, federation.cosigned, federation.archive).kind(),
+            *agreements.kinds(),
+            carried_kind("consent", ConsentRequest),
+            carried_kind("review", ReviewRequest),
+            carried_kind(TERMS, ExistenceTermsRequest),
+            carried_kind(CHECK, ExistenceRequest),
+            carried_kind("sealing_key", SealingKeyRequest),
+            carried_kind("charter", CharterApplication, MAX_REQUEST_BYTES),
+            proposals.kind(),
+            carried_kind("record", RecordRequest),
+        ),
+        archive=federation.archive,
+    )
+
+
 def open_relay(
     federation: Federation, room: RecordRoom, agreements: Registry, governor: Governor
 ) -> Relay:
@@ -200,14 +223,6 @@ def _listening_server(
     return server
 
 
-def _stop_signal() -> asyncio.Event:
-    """Set by the signals that ask for an end."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
-
-
 async def serve(home: PartyHome) -> None:
     """Serve until a signal."""
     run_folder = home.folder("run")
@@ -226,26 +241,7 @@ async def serve(home: PartyHome) -> None:
     witnessing = open_witnessing(home, federation, in_force)
     agreements = open_agreements(home, federation)
     proposals = open_governance(home, federation)
-    room = RecordRoom.open(
-        home,
-        federation.recorder,
-        lambda: federation.trust,
-        # What the broker is asked comes from its signer's own channel; nodes claim each nonce.
-        claim=lambda _key, _expires_ms, _now_ms: None,
-        others=(
-            keeper_of(BROKER, federation.recorder, federation.cosigned, federation.archive).kind(),
-            *agreements.kinds(),
-            carried_kind("consent", ConsentRequest),
-            carried_kind("review", ReviewRequest),
-            carried_kind(TERMS, ExistenceTermsRequest),
-            carried_kind(CHECK, ExistenceRequest),
-            carried_kind("sealing_key", SealingKeyRequest),
-            carried_kind("charter", CharterApplication, MAX_REQUEST_BYTES),
-            proposals.kind(),
-            carried_kind("record", RecordRequest),
-        ),
-        archive=federation.archive,
-    )
+    room = open_room(home, federation, agreements, proposals)
     admission = Admission(home.config.waiting_queries, time.monotonic)
     relay = open_relay(federation, room, agreements, proposals.governor)
     handed = HandedOn(in_force, agreements, proposals.governor)
@@ -261,7 +257,7 @@ async def serve(home: PartyHome) -> None:
     await server.start()
     public = serve_logs(home, federation, witnessing)
     write_state(run_folder, stage="serving", address=home.listen_address, http=home.http_address)
-    stop = _stop_signal()
+    stop = stop_signal()
     beside = [
         asyncio.create_task(each)
         for each in (
@@ -288,19 +284,7 @@ async def serve(home: PartyHome) -> None:
 
 def main() -> None:
     """Run the broker."""
-    parser = argparse.ArgumentParser(prog="python -m broker")
-    parser.add_argument("--home", type=Path, required=True, help="the broker's own directory")
-    arguments = parser.parse_args()
-    configure_logs()
-    home = PartyHome(arguments.home)
-    run_folder = None
-    try:
-        _ = home.config
-        run_folder = home.folder("run")
-        home.check_startable()
-        asyncio.run(serve(home))
-    except DataspaceError as error:
-        die(run_folder, error, exit_code(error))
+    run_service("broker", "the broker's", serve)
 
 
 if __name__ == "__main__":

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import structlog
 
+from broker.asking import Told, ask_each
 from broker.attached import Attached
 from broker.deadlines import Until
-from broker.heard import Heard, outcome_of, silent
+from broker.deciding import put_to_rules
+from broker.heard import Heard, outcome_of
 from broker.keeping import keep_release
 from broker.offers import Offers
 from broker.overlaps import DecidedOverlap, Overlaps
@@ -41,7 +42,6 @@ from dataspace.evidence.requests import (
 from dataspace.identity.envelopes import Identity, seal
 from dataspace.identity.names import ActorUri
 from dataspace.identity.trustlist import TrustList
-from dataspace.policy.decisions import decide
 from dataspace.policy.requests import AccessRequest
 from dataspace.policy.standing import Ask, Noted, no_agreements
 from dataspace.policy.store import PolicyStore
@@ -155,13 +155,14 @@ class Federation:
 
     def _told(
         self, decided: Decided | DecidedOverlap, envelope: Envelope, seconds: float
-    ) -> AsyncGenerator[query_pb2.Progress | Heard, None]:
+    ) -> AsyncGenerator[Told, None]:
         """Progress, and what each region comes to."""
         if isinstance(decided, DecidedOverlap):
             until = Until.after(min(seconds, self.round_seconds))
             return self.overlaps.ask(decided, envelope, until)
         until = Until.after(min(seconds, self.query_seconds))
-        return self._ask_all(decided.asked, decided.query, envelope, sorted(decided.offers), until)
+        ask = partial(self._ask_one, decided, envelope, until)
+        return ask_each(sorted(decided.offers), ask, until)
 
     async def _outcome(
         self, decided: Decided | DecidedOverlap, heard: list[Heard]
@@ -217,73 +218,30 @@ class Federation:
             raise
         state = Noted(self.agreement_state)
         questions = _questions(asked, query, offers, moment, state)
-        policies = self.policies.current()
-        self.archive.keep_policies(policies)
-        decisions = [decide(policies, question) for question in questions]
-        facts |= {
-            # SECURITY: only now is it certain to be a purpose, and not any text of the caller.
-            "purpose": asked.request.purpose,
-            "policy_sha256": decisions[0].policy_sha256,
-            "rules": sorted({rule.id for decision in decisions for rule in decision.rules}),
-        }
-        body["access_requests"] = [json.loads(question.to_json()) for question in questions]
-        body["agreements"] = state.agreements
-        body["decisions"] = [json.loads(decision.to_json()) for decision in decisions]
-        for decision in decisions:
-            if not asked.request.explain:
-                decision.require()
+        put_to_rules(self, asked.request, questions, state, facts, body)
         return Decided(asked, query, offers)
-
-    async def _ask_all(
-        self, asked: Asked, query: Query, envelope: Envelope, regions: list[str], until: Until
-    ) -> AsyncGenerator[query_pb2.Progress | Heard, None]:
-        merged: asyncio.Queue[query_pb2.Progress | Heard] = asyncio.Queue()
-        tasks = [
-            asyncio.create_task(self._ask_one(asked, query, envelope, region, until, merged))
-            for region in regions
-        ]
-        try:
-            waiting = len(tasks)
-            while waiting:
-                event = await merged.get()
-                waiting -= isinstance(event, Heard)
-                yield event
-        finally:
-            # The caller has gone, or all have answered: nothing runs on for nobody.
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask_one(
         self,
-        asked: Asked,
-        query: Query,
+        decided: Decided,
         envelope: Envelope,
-        region: str,
         until: Until,
-        merged: asyncio.Queue[query_pb2.Progress | Heard],
-    ) -> None:
+        region: str,
+        tell: Callable[[query_pb2.Progress], None],
+    ) -> Heard:
         try:
-            async with asyncio.timeout_at(until.broker):
-                merged.put_nowait(
-                    await self._converse(asked, query, envelope, region, until, merged)
-                )
-        except TimeoutError:
-            merged.put_nowait(silent(region, "timeout", f"no answer within {until.seconds:.3g} s"))
+            return await self._converse(decided, envelope, until, region, tell)
         except Unverified as error:
             _LOG.error("partial.unverified", region=region, code=error.code)
-            merged.put_nowait(silent(region, "unverified", error.message))
-        except DataspaceError as error:
-            merged.put_nowait(silent(region, "unreachable", error.message))
+            raise
 
     async def _converse(
         self,
-        asked: Asked,
-        query: Query,
+        decided: Decided,
         envelope: Envelope,
-        region: str,
         until: Until,
-        merged: asyncio.Queue[query_pb2.Progress | Heard],
+        region: str,
+        tell: Callable[[query_pb2.Progress], None],
     ) -> Heard:
         node = self.attached.find(region)
         if node is None:
@@ -291,13 +249,13 @@ class Federation:
         async with aclosing(node.ask(envelope, until.node_ms())) as conversation:
             async for heard in conversation:
                 if isinstance(heard, query_pb2.Progress):
-                    merged.put_nowait(heard)
+                    tell(heard)
                     continue
                 checked = await asyncio.to_thread(
-                    check_answer, heard, region, asked.digest, self.trust, now_ms()
+                    check_answer, heard, region, decided.asked.digest, self.trust, now_ms()
                 )
                 # What does not fit the question is its region's fault, and stops no other.
-                share = _share_of(asked, query, checked)
+                share = _share_of(decided.asked, decided.query, checked)
                 return Heard(region, heard, share, outcome_of(checked))
         raise Unavailable("went away", code="node-gone")
 

@@ -7,7 +7,6 @@ same; its log says that a round passed, how large, and what it came to, and no l
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,8 +15,10 @@ from typing import Protocol
 
 import structlog
 
+from broker.asking import Told
 from broker.attached import CREDIT_BYTES, Attached, AttachedNode
 from broker.deadlines import Until
+from broker.deciding import put_to_rules
 from broker.explaining import explained
 from broker.heard import Heard, outcome_of, silent
 from broker.offers import Offers
@@ -44,7 +45,6 @@ from dataspace.linkage.matching import count_overlaps
 from dataspace.linkage.planning import Planned
 from dataspace.linkage.ring import Collector
 from dataspace.linkage.rounds import ATTEMPTS, Transcript
-from dataspace.policy.decisions import decide
 from dataspace.policy.standing import Ask, Noted
 from dataspace.policy.store import PolicyStore
 from dataspace.processes import now_ms
@@ -58,8 +58,6 @@ _LOG = structlog.get_logger("broker.overlaps")
 
 _COME_BACK_SECONDS = 10.0  # what a node that died has to come back for the second attempt
 _LOOK_SECONDS = 0.1
-
-Told = query_pb2.Progress | Heard
 
 
 class House(Protocol):
@@ -131,21 +129,7 @@ class Overlaps:
             raise
         state = Noted(house.agreement_state)
         questions = side_questions(asked, query, sides, sides, moment, state)
-        policies = house.policies.current()
-        house.archive.keep_policies(policies)
-        decisions = [decide(policies, question) for question in questions]
-        facts |= {
-            # SECURITY: only now is it certain to be a purpose, and not any text of the caller.
-            "purpose": asked.request.purpose,
-            "policy_sha256": decisions[0].policy_sha256,
-            "rules": sorted({rule.id for decision in decisions for rule in decision.rules}),
-        }
-        body["access_requests"] = [json.loads(question.to_json()) for question in questions]
-        body["agreements"] = state.agreements
-        body["decisions"] = [json.loads(decision.to_json()) for decision in decisions]
-        for decision in decisions:
-            if not asked.request.explain:
-                decision.require()
+        put_to_rules(house, asked.request, questions, state, facts, body)
         return DecidedOverlap(asked, query, sides)
 
     async def ask(

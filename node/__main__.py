@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -14,8 +13,9 @@ from dataspace.exits import exit_code
 from dataspace.home import PartyHome
 from dataspace.identity.dsse import parse_envelope
 from dataspace.local_socket import ask_locally
-from dataspace.processes import configure_logs, die, now_ms
+from dataspace.processes import configure_logs, now_ms
 from dataspace.query.product_file import parse_product
+from dataspace.starting import home_parser, start
 from node.catalogue import open_catalogue
 from node.ledger import ledger_owner
 from node.ledger_database import PASSWORD_FILE, open_engine
@@ -29,8 +29,7 @@ from node.warehouse.loader import build
 
 def main() -> None:
     """Run a node, or one load."""
-    parser = argparse.ArgumentParser(prog="python -m node")
-    parser.add_argument("--home", type=Path, required=True, help="the node's own directory")
+    parser = home_parser("node", "the node's")
     verbs = parser.add_subparsers(dest="verb")
     load = verbs.add_parser("load", help="load one or more products, all or nothing")
     load.add_argument("jobs", type=Path, help="JSON: [{product, offer, files: [...]}, …]")
@@ -39,20 +38,15 @@ def main() -> None:
     arguments = parser.parse_args()
     configure_logs()
     home = PartyHome(arguments.home)
-    run_folder = None
+    if arguments.verb is None:
+        start(home, _serve)
+        return
     try:
-        if arguments.verb is not None:
-            print(json.dumps(_do(arguments.verb, home, arguments)))
-            return
-        _ = home.config
-        run_folder = home.folder("run")
-        home.check_startable()
-        asyncio.run(_serve(home))
+        done = _do(arguments.verb, home, arguments)
     except DataspaceError as error:
-        if arguments.verb is not None:
-            print(json.dumps({"error": error.kind, "code": error.code, "message": error.message}))
-            sys.exit(exit_code(error))
-        die(run_folder, error, exit_code(error))
+        print(json.dumps({"error": error.kind, "code": error.code, "message": error.message}))
+        sys.exit(exit_code(error))
+    print(json.dumps(done))
 
 
 async def _serve(home: PartyHome) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from dataspace.in_force import InForce
 from dataspace.policy_watch import PolicyWatch
 from dataspace.processes import write_state
 from dataspace.record_room import RecordRoom
+from dataspace.starting import stop_signal
 from dataspace.storage import check_storage
 from dataspace.v1 import audit_pb2
 from node import admin
@@ -82,26 +82,14 @@ class Node:
             raise Malformed(f"{home.path} is not a node's home", code="home-kind")
         check_storage(home.path)
         in_force = InForce(home)
-        trust = in_force.trust()
         config = home.config
         limits = Limits(
             config.threads, config.memory_limit, config.query_seconds, config.running_queries
         )
-        log = LogStore.open(home.path / "log", config.log_origin, home.log_key)
         generations = Generations(home.path / "warehouse")
-        region = home.uri.region
         observed = Observed(home)
-        bodies = BodyStore(home.folder("bodies"))
-        gatekeeper = Gatekeeper(
-            region=region,
-            identity=home.identity,
-            trust=in_force.trust,
-            policies=open_policies(home),
-            ledger=Ledger.of_home(home.path, config.ledger, ledger_owner(home)),
-            recorder=Recorder(config.log_origin, log, bodies, observed.counts.recorded),
-            catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
-            archive=Archive(home.folder("archive")),
-        )
+        gatekeeper = _open_gatekeeper(home, in_force, observed, generations, limits)
+        log = gatekeeper.recorder.log
         cosigned = CosignedStore(home.folder("cosigned"), log.cosigned_text)
         governance = Governance.open(
             home, gatekeeper.ledger, gatekeeper.recorder, gatekeeper.trust, gatekeeper.policies
@@ -112,28 +100,7 @@ class Node:
         existence = ExistenceRoom.open(
             home, gatekeeper, sealing, lambda: read_documents(gatekeeper.catalogue)
         )
-        records = RecordGate(
-            gatekeeper,
-            governance,
-            sealing,
-            RecordVolumes(gatekeeper.ledger),
-            Patients(governance.consents.store, governance.consents.tag),
-            followed=existence.existence.limits.resolved,
-        )
-        room = RecordRoom.open(
-            home,
-            gatekeeper.recorder,
-            gatekeeper.trust,
-            claim=gatekeeper.ledger.claim,
-            products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
-            others=(
-                keeper_of(region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),
-                *governance.kinds(),
-                sealing.kind(region),
-                *existence.existence.kinds(),
-                records.kind(),
-            ),
-        )
+        room = _open_room(home, gatekeeper, governance, sealing, existence, cosigned)
         return cls(
             home,
             in_force,
@@ -154,17 +121,49 @@ class Node:
         write_state(run_folder, stage="starting")
 
         attachments = self._attachments(run_folder)
-        log = self.gatekeeper.recorder.log
-        quorum = quorum_of(self.gatekeeper.trust(), self.home.config.log_origin)
+        cosigner = self._cosigner(attachments)
+        page = self.observed.open_page(self, attachments, cosigner)
+
+        self._renew_with_lists(attachments)
+        beside = [asyncio.create_task(self.in_force.keep_looking())]
+        local = await admin.serve(
+            run_folder, lambda request: self._administer(request, attachments)
+        )
+        watch = PolicyWatch(self.gatekeeper.policies, self.gatekeeper.recorder, now_ms)
+        watch.begin()  # before anything is decided
+        task = asyncio.create_task(attachments.run())
+        beside += [
+            asyncio.create_task(each)
+            for each in (
+                cosigner.run(), self.room.keep_sweeping(), watch.run(), self.existence.keep(),
+            )
+        ]  # fmt: skip
+        stopping = asyncio.create_task(stop_signal().wait())
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await page.stop()
+        local.close()
+        admin.forget(run_folder)
+        for each in (task, *beside):
+            each.cancel()
+        await asyncio.to_thread(self.close)
+        write_state(run_folder, stage="stopped")
+
+    def _cosigner(self, attachments: Attachments) -> Cosigner:
+        """What has the own log cosigned; without it for too long, nothing is answered."""
+        home = self.home
 
         def keep(note: str, cosigned_ms: int) -> None:
             self.cosigned.keep(note, cosigned_ms, self.in_force.lists().SerializeToString())
 
+        quorum = quorum_of(self.gatekeeper.trust(), home.config.log_origin)
+        log = self.gatekeeper.recorder.log
         cosigner = Cosigner(log, quorum, attachments.ask_witness, _on_refusal, keep)
-        grace = self.home.config.witness_grace_seconds
+        grace = home.config.witness_grace_seconds
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
-        page = self.observed.open_page(self, attachments, cosigner)
+        return cosigner
 
+    def _renew_with_lists(self, attachments: Attachments) -> None:
+        """Whom a new list revokes is offered nothing and asks nothing from then on."""
         loop = asyncio.get_running_loop()
 
         def renew() -> None:
@@ -175,33 +174,6 @@ class Node:
             loop.run_in_executor(None, self.governance.take_late)
 
         self.in_force.watch(renew)
-        looking = asyncio.create_task(self.in_force.keep_looking())
-        local = await admin.serve(
-            run_folder, lambda request: self._administer(request, attachments)
-        )
-        watch = PolicyWatch(self.gatekeeper.policies, self.gatekeeper.recorder, now_ms)
-        watch.begin()  # before anything is decided
-        task = asyncio.create_task(attachments.run())
-        cosigning = asyncio.create_task(cosigner.run())
-        sweeping = asyncio.create_task(self.room.keep_sweeping())
-        watching = asyncio.create_task(watch.run())
-        keeping = asyncio.create_task(self.existence.keep())
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        await page.stop()
-        local.close()
-        admin.forget(run_folder)
-        task.cancel()
-        looking.cancel()
-        cosigning.cancel()
-        sweeping.cancel()
-        watching.cancel()
-        keeping.cancel()
-        await asyncio.to_thread(self.close)
-        write_state(run_folder, stage="stopped")
 
     def close(self) -> None:
         """Let go of log, index and ledger; nothing is answered any more."""
@@ -357,6 +329,61 @@ class Node:
         current = self.gatekeeper.catalogue.generation
         if name:
             self.generations.remove_others(current)
+
+
+def _open_gatekeeper(
+    home: PartyHome,
+    in_force: InForce,
+    observed: Observed,
+    generations: Generations,
+    limits: Limits,
+) -> Gatekeeper:
+    config, region, trust = home.config, home.uri.region, in_force.trust()
+    log = LogStore.open(home.path / "log", config.log_origin, home.log_key)
+    bodies = BodyStore(home.folder("bodies"))
+    return Gatekeeper(
+        region=region,
+        identity=home.identity,
+        trust=in_force.trust,
+        policies=open_policies(home),
+        ledger=Ledger.of_home(home.path, config.ledger, ledger_owner(home)),
+        recorder=Recorder(config.log_origin, log, bodies, observed.counts.recorded),
+        catalogue=open_catalogue(generations.current(), region, trust, now_ms(), limits),
+        archive=Archive(home.folder("archive")),
+    )
+
+
+def _open_room(
+    home: PartyHome,
+    gatekeeper: Gatekeeper,
+    governance: Governance,
+    sealing: NodeSealing,
+    existence: ExistenceRoom,
+    cosigned: CosignedStore,
+) -> RecordRoom:
+    """The desk, and every kind of request that this node answers at it."""
+    records = RecordGate(
+        gatekeeper,
+        governance,
+        sealing,
+        RecordVolumes(gatekeeper.ledger),
+        Patients(governance.consents.store, governance.consents.tag),
+        followed=existence.existence.limits.resolved,
+    )
+    return RecordRoom.open(
+        home,
+        gatekeeper.recorder,
+        gatekeeper.trust,
+        claim=gatekeeper.ledger.claim,
+        products=lambda document: gatekeeper.catalogue.may_hold(document.kind),
+        others=(
+            keeper_of(gatekeeper.region, gatekeeper.recorder, cosigned, gatekeeper.archive).kind(),
+            *governance.kinds(),
+            sealing.kind(gatekeeper.region),
+            *existence.existence.kinds(),
+            records.kind(),
+        ),
+    )
 
 
 def _on_refusal(witness: str, status: int) -> None:

@@ -10,7 +10,7 @@ from dataspace.cli.auditing import moment
 from dataspace.cli.entries_shown import instant
 from dataspace.cli.options import ActorOption, Format, FormatOption, HomeOption, told
 from dataspace.cli.output import out, print_json, print_rows
-from dataspace.client.consenting import Shown, ask_consents
+from dataspace.client.consenting import Shown, ask_consents, consent_request
 from dataspace.client.homes import actor_home
 from dataspace.client.session import Session
 from dataspace.home import PartyHome
@@ -38,16 +38,8 @@ def give(
     home: HomeOption = None, actor: ActorOption = None, format_: FormatOption = Format.TABLE,
 ) -> None:  # fmt: skip
     """Give consent on a patient's behalf, as a clinician or operator of the record's region."""
-    person = Document.parse(document)
-    region, _, member = recipient.partition("/")
-    scope = consent_pb2.ConsentScope(
-        region=region, member=member, purposes=sorted(set(purpose)),
-        categories=sorted(set(category or [ALL])), expires_ms=moment(until),
-    )  # fmt: skip
-    act = consent_pb2.ConsentGive(
-        document_kind=person.kind, document_number=person.number, scope=scope
-    )
-    _do(consent_pb2.ConsentRequest(give=act), actor_home(home, actor), format_)
+    request = consent_request(document, recipient, purpose, category or [ALL], moment(until))
+    _do(request, actor_home(home, actor), format_)
 
 
 @app.command()

@@ -9,11 +9,9 @@ from dataspace.cli.output import out, print_rows
 from dataspace.cli.records import print_record
 from dataspace.cli.supervising import Tell
 from dataspace.client import connect
-from dataspace.client.consenting import ask_consents
+from dataspace.client.consenting import ask_consents, consent_request
 from dataspace.errors import Unverified
-from dataspace.linkage.documents import Document
 from dataspace.policy.terms import ALL
-from dataspace.v1 import consent_pb2
 
 _WANT = ("conditions", "immunizations")
 _DAYS = 30
@@ -48,15 +46,9 @@ def somebody(patients: int, seed: int) -> str:
 
 
 def consent_of(home: Path, document: str) -> str:
-    person = Document.parse(document)
     until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=_DAYS)
-    scope = consent_pb2.ConsentScope(
-        region="macao", member="hospital", purposes=["TREAT"], categories=[ALL],
-        expires_ms=int(until.timestamp() * 1000),
-    )  # fmt: skip
-    act = consent_pb2.ConsentGive(
-        document_kind=person.kind, document_number=person.number, scope=scope
-    )
+    expires_ms = int(until.timestamp() * 1000)
+    request = consent_request(document, "macao/hospital", ["TREAT"], [ALL], expires_ms)
     with connect(home, "hongkong/clinician") as session:
-        (given,) = ask_consents(session, "hongkong", consent_pb2.ConsentRequest(give=act))
+        (given,) = ask_consents(session, "hongkong", request)
     return given.id

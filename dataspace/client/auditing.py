@@ -25,7 +25,6 @@ from dataspace.local_socket import ask_locally
 from dataspace.v1 import audit_pb2
 
 LOGS = tuple(sorted((BROKER, *REGIONS)))
-PAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def search_logs(
         _check_in_order(body, search)
     shown = _merged(bodies, search)
     for log, body in bodies.items():
-        places[log] = _place(body, shown.get(log, 0), places.get(log), search)
+        places[log] = _place(body, shown.get(log, 0), search)
     merged = _in_time(bodies, shown, newest_first=search.newest_first)
     more = any(body.more or shown.get(log, 0) < len(body.entries) for log, body in bodies.items())
     return AuditPage(tuple(merged), answers, more, write_cursor(places))
@@ -221,9 +220,7 @@ def _in_time(
     )
 
 
-def _place(
-    body: audit_pb2.AuditAnswer, shown: int, before: int | None, search: audit_pb2.AuditSearch
-) -> int:
+def _place(body: audit_pb2.AuditAnswer, shown: int, search: audit_pb2.AuditSearch) -> int:
     if shown == len(body.entries):
         return body.next
     first_left = body.entries[shown].index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from dataspace.client.session import Session
 from dataspace.errors import Unverified
 from dataspace.evidence.consenting import scope_of
 from dataspace.identity.envelopes import open_envelope
+from dataspace.linkage.documents import Document
 from dataspace.policy.consents import Scope
 from dataspace.processes import now_ms
 from dataspace.v1 import consent_pb2
@@ -34,6 +36,23 @@ class Shown:
         if self.withdrawn_ms:
             return "withdrawn"
         return "given" if at_ms < self.scope.expires_ms else "over"
+
+
+def consent_request(
+    document: str, recipient: str, purposes: Collection[str], categories: Collection[str],
+    expires_ms: int,
+) -> consent_pb2.ConsentRequest:  # fmt: skip
+    """To give consent for the person of a document, to REGION or REGION/MEMBER."""
+    person = Document.parse(document)
+    region, _, member = recipient.partition("/")
+    scope = consent_pb2.ConsentScope(
+        region=region, member=member, purposes=sorted(set(purposes)),
+        categories=sorted(set(categories)), expires_ms=expires_ms,
+    )  # fmt: skip
+    act = consent_pb2.ConsentGive(
+        document_kind=person.kind, document_number=person.number, scope=scope
+    )
+    return consent_pb2.ConsentRequest(give=act)
 
 
 def ask_consents(

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-from pathlib import Path
-
-from dataspace.errors import DataspaceError
-from dataspace.exits import exit_code
 from dataspace.home import PartyHome
-from dataspace.processes import configure_logs, die
+from dataspace.starting import run_service
 from node.revocation.service import SignerService
 
 
 def main() -> None:
     """Run a revocation signer."""
-    parser = argparse.ArgumentParser(prog="python -m node.revocation")
-    parser.add_argument("--home", type=Path, required=True, help="the signer's own directory")
-    arguments = parser.parse_args()
-    configure_logs()
-    home = PartyHome(arguments.home)
-    run_folder = None
-    try:
-        _ = home.config
-        run_folder = home.folder("run")
-        home.check_startable()
-        asyncio.run(_serve(home))
-    except DataspaceError as error:
-        die(run_folder, error, exit_code(error))
+    run_service("node.revocation", "the signer's", _serve)
 
 
 async def _serve(home: PartyHome) -> None:

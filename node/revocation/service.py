@@ -8,7 +8,6 @@ that neither the node's maintenance nor a witness that is stopped lets the list 
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +23,7 @@ from dataspace.identity.revoked import PERIOD_MS, RevocationList, Revoked
 from dataspace.in_force import InForce
 from dataspace.observing.readings import single
 from dataspace.processes import now_ms, write_state
+from dataspace.starting import stop_signal
 from dataspace.v1 import broker_pb2
 from dataspace.v1.envelope_pb2 import Envelope
 from dataspace.v1.revocation_pb2 import RevocationLists
@@ -93,15 +93,11 @@ class SignerService:
             )  # fmt: skip
             await dialler.run(partial(self._use, handed))
 
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
         tasks = {
             asyncio.create_task(keep_all(keep, addresses)),
             asyncio.create_task(self._keep_signing()),
             asyncio.create_task(self.in_force.keep_looking()),
-            asyncio.create_task(stop.wait()),
+            asyncio.create_task(stop_signal().wait()),
         }
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:

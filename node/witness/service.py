@@ -7,7 +7,6 @@ sign nothing else, and remembers what it saw of each log.
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from dataspace.identity.trustlist import TrustList
 from dataspace.in_force import InForce
 from dataspace.observing.counts import Counts
 from dataspace.processes import write_state
+from dataspace.starting import stop_signal
 from dataspace.v1 import broker_pb2
 from node.dialling import Dialler, Stream
 from node.links import Links, keep_all
@@ -96,15 +96,11 @@ class WitnessService:
             )  # fmt: skip
             await dialler.run(self._use)
 
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
         tasks = {
             asyncio.create_task(keep_all(keep, addresses)),
             asyncio.create_task(self._tell()),
             asyncio.create_task(self.in_force.keep_looking()),
-            asyncio.create_task(stop.wait()),
+            asyncio.create_task(stop_signal().wait()),
         }
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from hypothesis import strategies as st
+
 from dataspace.evidence.bundle import parse_evidence, serialise_evidence
 from dataspace.v1 import evidence_pb2
-from tests.unit.evidence.world import (
-    Case,
-    make_world,
-    release,
-    verify,
-)
+from tests.unit.evidence.world import Case, make_world, release, verify
 
 Alter = Callable[[evidence_pb2.Evidence], None]
 
@@ -45,11 +43,33 @@ def fails_at(data: bytes, step: str, world_of: Case | None = None) -> str:
     return failed.words
 
 
-def altered(alter: Alter) -> bytes:
-    evidence = parse_evidence(whole())
+def altered(alter: Alter, start: bytes | None = None) -> bytes:
+    """Evidence that departs from the whole one in what `alter` does."""
+    evidence = parse_evidence(start or whole())
     alter(evidence)
     return serialise_evidence(evidence)
 
 
 def record(evidence: evidence_pb2.Evidence, owner: str, place: int = 0) -> evidence_pb2.Recorded:
     return [each for each in evidence.records if each.owner == owner][place]
+
+
+def rewrapped(body: bytes) -> bytes:
+    """A file around any body, whose first line fits it."""
+    digest = hashlib.sha256(body).hexdigest().encode()
+    return b"gba-evidence/v1 %d %b\n%b" % (len(body), digest, body)
+
+
+def one_byte_changed(content: bytes, data: st.DataObject) -> tuple[int, bytes]:
+    """A file with one other byte in its body, and where; its digest is made anew."""
+    body = bytearray(content.split(b"\n", 1)[1])
+    place = data.draw(st.integers(0, len(body) - 1))
+    body[place] ^= data.draw(st.integers(1, 255))
+    return place, rewrapped(bytes(body))
+
+
+def each_byte_changed(content: bytes, begin: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The same for each place from one on."""
+    body = content.split(b"\n", 1)[1]
+    for place in range(begin, len(body)):
+        yield place, rewrapped(body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :])

@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from dataspace.client.sealing_keys import KnownKeys
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import seal
 from dataspace.identity.freshness import make_freshness
+from dataspace.policy.emergencies import DAY_MS
 from dataspace.synthetic.space import generate
 from dataspace.v1 import audit_pb2, broker_pb2, consent_pb2, query_pb2
 from dataspace.v1.agreement_pb2 import AgreementChain
@@ -206,3 +207,54 @@ def agreements_of(space: Space, region: str = REGION) -> list[AgreementChain]:
         for each in held
         if region in each.agreement.terms.regions
     ]
+
+
+def said(region: Any) -> str:
+    """The rule of a refusal, or its code."""
+    assert region.error is not None
+    assert not region.tables
+    return str(region.error.rule or region.error.code)
+
+
+def by_product(region: Any) -> dict[str, Any]:
+    """The tables of a region that answered."""
+    assert region.error is None, region.error
+    return {each.product: each for each in region.tables}
+
+
+def expired(case: Case, own: str) -> str:
+    """A consent that ended a moment ago."""
+    name = case.consent(own)
+    store = case.node.governance.consents.store
+    kept = store.find(name)
+    assert kept is not None
+    scope = replace(kept.consent.scope, expires_ms=now_ms() - 1)
+    over = replace(kept.consent, id="e" * 32, scope=scope, given_ms=now_ms() - DAY_MS)
+    if store.find(over.id) is None:
+        store.put(replace(kept, consent=over))
+    return over.id
+
+
+def withdrawn(case: Case, own: str) -> str:
+    """A consent that was taken back."""
+    name = case.consent(own)
+    case.withdraw(name)
+    return name
+
+
+def only_records(change: Any) -> Any:
+    """Leaves the request for sealing keys alone."""
+    return lambda envelope: (
+        change(envelope) if envelope.payload_type.endswith(".recordrequest.v1+protobuf")
+        else envelope
+    )  # fmt: skip
+
+
+def gate_of(case: Case) -> Any:
+    """What answers requests for records at the node."""
+    kind = next(k for k in case.node.room.kinds.values() if k.name == "record")
+    return kind.answer.__self__  # type: ignore[attr-defined]
+
+
+def sealing_of(case: Case) -> Any:
+    return gate_of(case).sealing

@@ -13,17 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataspace.audit.entries import Entry
-from dataspace.evidence.bundle import parse_evidence, serialise_evidence
 from dataspace.evidence.logged import place_of
 from dataspace.query.overlap_cells import OverlapCell
 from dataspace.v1 import evidence_pb2, linkage_pb2, query_pb2
-from tests.attacks.evidence_case import record
-from tests.attacks.test_evidence import rewrapped
+from tests.attacks import evidence_case
+from tests.attacks.evidence_case import Alter, each_byte_changed, one_byte_changed, record
 from tests.unit.evidence.overlap_world import A, C, Telling, linked, release_across
 from tests.unit.evidence.world import Case, make_world, part, release, verify
 from tests.unit.identity.world import NOW_MS
-
-Alter = Callable[[evidence_pb2.Evidence], None]
 
 
 @cache
@@ -44,9 +41,7 @@ def whole() -> bytes:
 
 
 def altered(alter: Alter) -> bytes:
-    evidence = parse_evidence(whole())
-    alter(evidence)
-    return serialise_evidence(evidence)
+    return evidence_case.altered(alter, whole())
 
 
 def told(**telling: Any) -> bytes:
@@ -54,28 +49,21 @@ def told(**telling: Any) -> bytes:
 
 
 def fails_at(data: bytes, step: str) -> str:
-    failed = verify(data, case().world).failed
-    assert failed is not None, "it holds"
-    assert failed.name == step, f"{failed.name}: {failed.words}"
-    return failed.words
+    return evidence_case.fails_at(data, step, case())
 
 
 @settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_any_changed_byte_fails_even_where_the_digest_is_made_anew(data: st.DataObject) -> None:
-    body = bytearray(whole().split(b"\n", 1)[1])
-    place = data.draw(st.integers(0, len(body) - 1))
-    body[place] ^= data.draw(st.integers(1, 255))
-    assert verify(rewrapped(bytes(body)), case().world).failed is not None, place
+    place, changed = one_byte_changed(whole(), data)
+    assert verify(changed, case().world).failed is not None, place
 
 
 @pytest.mark.long
 @pytest.mark.timeout(2400)
 def test_every_changed_byte_fails_even_where_the_digest_is_made_anew() -> None:
-    body = whole().split(b"\n", 1)[1]
-    for place in range(len(body)):
-        changed = body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
-        assert verify(rewrapped(changed), case().world).failed is not None, place
+    for place, changed in each_byte_changed(whole()):
+        assert verify(changed, case().world).failed is not None, place
 
 
 # --- another round's

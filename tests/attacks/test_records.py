@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -30,11 +29,18 @@ from tests.attacks.record_case import (
     WANT,
     Case,
     Wire,
+    by_product,
+    expired,
+    gate_of,
     hkid,
     mtp,
+    only_records,
     patients,
     record_case,
     rows_of,
+    said,
+    sealing_of,
+    withdrawn,
 )
 
 DENIED = "default-deny"
@@ -50,18 +56,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
 def case(running: Case) -> Case:
     running.wire = Wire()
     return running
-
-
-def said(region: Any) -> str:
-    """The rule of a refusal, or its code."""
-    assert region.error is not None
-    assert not region.tables
-    return str(region.error.rule or region.error.code)
-
-
-def by_product(region: Any) -> dict[str, Any]:
-    assert region.error is None, region.error
-    return {each.product: each for each in region.tables}
 
 
 def test_a_consented_record_holds_the_patients_own_permitted_columns(case: Case) -> None:
@@ -124,8 +118,8 @@ def test_without_consent_the_refusal_does_not_tell_who_is_known(case: Case, docu
         lambda case, own: case.consent(own, recipient="guangzhou"),
         lambda case, own: case.consent(own, categories=["cost"]),
         lambda case, own: "0" * 32,
-        lambda case, own: _expired(case, own),  # noqa: PLW0108 - defined below
-        lambda case, own: _withdrawn(case, own),  # noqa: PLW0108 - defined below
+        expired,
+        withdrawn,
     ],
     ids=["another patient's", "another purpose", "another member", "another region",
          "another category", "made up", "expired", "withdrawn"],
@@ -135,24 +129,6 @@ def test_a_consent_that_does_not_reach_opens_nothing(case: Case, consent: Any) -
     since = case.log_size
     assert said(case.record(own, consent(case, own))) == DENIED
     assert "record.released" not in {entry.kind for entry, _ in case.entries(since)}
-
-
-def _expired(case: Case, own: str) -> str:
-    name = case.consent(own)
-    store = case.node.governance.consents.store
-    kept = store.find(name)
-    assert kept is not None
-    scope = replace(kept.consent.scope, expires_ms=now_ms() - 1)
-    over = replace(kept.consent, id="e" * 32, scope=scope, given_ms=now_ms() - DAY_MS)
-    if store.find(over.id) is None:
-        store.put(replace(kept, consent=over))
-    return over.id
-
-
-def _withdrawn(case: Case, own: str) -> str:
-    name = case.consent(own)
-    case.withdraw(name)
-    return name
 
 
 def test_a_consent_for_some_categories_opens_their_columns_alone(case: Case) -> None:
@@ -239,7 +215,7 @@ def test_nothing_of_it_can_be_read_on_the_way(case: Case) -> None:
 def test_an_ask_for_another_region_does_not_open(case: Case) -> None:
     def readdress(envelope: Envelope) -> Envelope:
         request = record_pb2.RecordRequest.FromString(envelope.payload)
-        key, _ = _sealing_of(case).current(now_ms())
+        key, _ = sealing_of(case).current(now_ms())
         wrong = ask_info("guangzhou", case.home("macao/clinician").uri, request.freshness.nonce)
         request.asks[0].sealed = seal_ask(_some_ask(), key[0], wrong)
         return seal(request, case.home("macao/clinician").identity)
@@ -275,14 +251,6 @@ def test_an_ask_lifted_out_of_anothers_request_does_not_open(case: Case) -> None
     assert said(case.record(hkid(patient), actor="guangzhou/clinician")) == "sealed"
 
 
-def only_records(change: Any) -> Any:
-    """Leaves the request for sealing keys alone."""
-    return lambda envelope: (
-        change(envelope) if envelope.payload_type.endswith(".recordrequest.v1+protobuf")
-        else envelope
-    )  # fmt: skip
-
-
 def test_a_request_is_answered_once(case: Case) -> None:
     case.record(hkid(patients()[0]), case.consent(hkid(patients()[0])))
     again = case.ask_node(case.wire.sent[-1])
@@ -315,7 +283,7 @@ def test_replies_swapped_between_two_requests_are_not_believed(case: Case) -> No
         body.sealed = earlier.sealed
         signed = seal(body, node)  # as nobody but the node itself could
         receipt = case.node.gatekeeper.recorder.record(
-            "record.read", now_ms(), {"body_sha256": _sha256(signed.payload)}
+            "record.read", now_ms(), {"body_sha256": hashlib.sha256(signed.payload).hexdigest()}
         )
         return query_pb2.NodeAnswer(body=signed, receipt=receipt)
 
@@ -344,7 +312,7 @@ def test_a_node_that_changed_its_key_is_asked_once_more(case: Case) -> None:
     consent = case.consent(hkid(patient))
     asking = case.asking()
     assert asking.record(hkid(patient), WANT, "TREAT", [consent], [REGION], "").regions[0].tables
-    sealing = _sealing_of(case)
+    sealing = sealing_of(case)
     sealing._generations.clear()
     again = asking.record(hkid(patient), WANT, "TREAT", [consent], [REGION], "")
     assert again.regions[0].tables
@@ -401,12 +369,12 @@ def test_what_cannot_be_recorded_is_not_released(case: Case) -> None:
 def test_a_product_that_the_charter_does_not_let_be_offered_gives_no_record(case: Case) -> None:
     consent = case.consent(hkid(patients()[0]))
     other = Refused("another schema than the charter's", code="charter-product", rule="charter")
-    with patch.object(_gate(case).gatekeeper, "check_offered", side_effect=other):
+    with patch.object(gate_of(case).gatekeeper, "check_offered", side_effect=other):
         assert said(case.record(hkid(patients()[0]), consent)) == "charter"
 
 
 def test_people_are_counted_once_a_year_and_route(case: Case) -> None:
-    volumes, at = _gate(case).volumes, now_ms()
+    volumes, at = gate_of(case).volumes, now_ms()
     tag = case.node.governance.consents.tag(Document.parse("other_id:NOBODY1"))
     before = volumes.with_this("macao", tag, at)
     patient = patients()[-1]
@@ -416,16 +384,3 @@ def test_people_are_counted_once_a_year_and_route(case: Case) -> None:
     assert volumes.with_this("macao", tag, at) == before + 1
     assert case.record(hkid(patients()[-2])).error is not None
     assert volumes.with_this("macao", tag, at) == before + 1
-
-
-def _gate(case: Case) -> Any:
-    kind = next(k for k in case.node.room.kinds.values() if k.name == "record")
-    return kind.answer.__self__  # type: ignore[attr-defined]
-
-
-def _sealing_of(case: Case) -> Any:
-    return _gate(case).sealing
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -1,6 +1,6 @@
 """A broker that lies, with the real broker's keys and log: the client believes none of it.
 
-`Liar` stands where the wire ends: the real space answers, the answer is altered, signed
+`Lied` stands where the wire ends: the real space answers, the answer is altered, signed
 anew and recorded as the broker could, and the client judges it as it judges any.
 """
 
@@ -14,52 +14,29 @@ from typing import Any
 
 import pytest
 
-from dataspace.audit.bodies import BodyStore
-from dataspace.audit.store import LogStore
 from dataspace.client.heard import refusal_in
-from dataspace.client.session import OnProgress, Session
+from dataspace.client.session import Session
 from dataspace.errors import Unavailable, Unverified
-from dataspace.evidence.recording import Recorder
 from dataspace.exits import exit_code
 from dataspace.home import PartyHome
-from dataspace.identity.envelopes import SigningIdentity, seal
-from dataspace.identity.keystore import load_private_key
+from dataspace.identity.envelopes import seal
 from dataspace.identity.names import REGIONS
 from dataspace.query.bind import bind_query
 from dataspace.query.combine import combine
 from dataspace.query.parse import parse_query
 from dataspace.v1 import query_pb2
-from dataspace.v1.envelope_pb2 import Envelope
 from tests.attacks.forgery import log_sizes, now_ms
+from tests.attacks.lying_broker import Bundle, Desk, Lied, Release, released, resigned
 from tests.federation.copies import running_copy
 from tests.spaces import Space
 
 GROUPED = "SELECT region, count(distinct person) AS n FROM patients GROUP BY region"
-
-Bundle = query_pb2.ReleaseBundle
-Release = query_pb2.Release
 
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
     with running_copy(tmp_path_factory.mktemp("tampering")) as running:
         yield running
-
-
-class Desk:
-    """What a party's keys can make: signatures, and entries in a log of its origin."""
-
-    def __init__(self, home: PartyHome, folder: Path) -> None:
-        self.identity: SigningIdentity = home.identity.current()
-        key: Any = load_private_key(home.path / "keys/log.key")
-        origin = home.config.log_origin
-        log = LogStore.create(folder / "log", origin, key)
-        self.recorder = Recorder(origin, log, BodyStore(folder / "bodies"))
-
-    def record(self, body: Envelope) -> query_pb2.Receipt:
-        """A good receipt for a signed body."""
-        digest = hashlib.sha256(body.payload).hexdigest()
-        return self.recorder.record("query.released", now_ms(), {"body_sha256": digest})
 
 
 @pytest.fixture(scope="module")
@@ -72,54 +49,19 @@ def macao(space: Space, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return Desk(PartyHome(space.home / "macao"), tmp_path_factory.mktemp("macao"))
 
 
-class Lied(Session):
-    """A session whose broker alters what it sends."""
-
-    def __init__(self, home: PartyHome, lie: Callable[[Bundle], None]) -> None:
-        super().__init__(home)
-        self.lie = lie
-        self.heard: Bundle | None = None
-
-    def _ask(
-        self,
-        envelope: Envelope,
-        seconds: float,
-        on_progress: OnProgress | None,
-        cosigned_seconds: float = 0.0,
-    ) -> tuple[query_pb2.QueryEvent, bytes, query_pb2.Cosigned | None]:
-        event, digest, cosigned = super()._ask(envelope, seconds, on_progress, cosigned_seconds)
-        assert event.WhichOneof("event") == "release"
-        self.heard = Bundle()
-        self.heard.CopyFrom(event.release)
-        self.lie(event.release)
-        return event, digest, cosigned
-
-
 @pytest.fixture
 def lied(space: Space) -> Iterator[Callable[..., Any]]:
     """Ask through a lying broker."""
     sessions: list[Session] = []
 
     def ask(lie: Callable[[Bundle], None], sql: str = GROUPED, require: str = "any") -> Any:
-        session = Lied(PartyHome(space.home / "actors/hongkong-researcher"), lie)
+        session = Lied(PartyHome(space.home / "actors/hongkong-researcher"), released(lie))
         sessions.append(session)
         return session.query(sql, purpose="HRESCH", require=require)
 
     yield ask
     for session in sessions:
         session.close()
-
-
-def resigned(desk: Desk, change: Callable[[Release], None]) -> Callable[[Bundle], None]:
-    """Alter the release, sign it anew and record it, as the broker may."""
-
-    def lie(bundle: Bundle) -> None:
-        release = Release.FromString(bundle.release.payload)
-        change(release)
-        bundle.release.CopyFrom(seal(release, desk.identity))
-        bundle.receipt.CopyFrom(desk.record(bundle.release))
-
-    return lie
 
 
 def code_of(lied: Callable[..., Any], lie: Callable[[Bundle], None], **more: Any) -> str:
@@ -289,8 +231,8 @@ def test_an_old_partial_does_not_answer_a_new_question(
     earlier = Lied(PartyHome(space.home / "actors/hongkong-researcher"), lambda _: None)
     with earlier:
         earlier.query(GROUPED, purpose="HRESCH")
-    old = earlier.heard
-    assert old is not None
+    old = earlier.heard.release
+    assert len(old.answers) == 3
     assert code_of(lied, lambda b: b.answers[0].CopyFrom(old.answers[0])) == "partial-request"
     assert code_of(lied, lambda b: b.CopyFrom(old)) == "release-request"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataspace.home import PartyConfig
 from node.existence.limits import DailyLimits
-from tests.docs.blocks import ROOT, blocks, commands
+from tests.docs.blocks import ROOT
 from tests.docs.typed import Session
 from tests.spaces import Space
 
@@ -13,16 +13,8 @@ MACAO_NUMBERS = 3 * 10**6
 
 
 def test_the_existence_commands_do_what_the_page_says(documented_space: Space) -> None:
-    lines = [
-        line
-        for block in blocks(GUIDE)
-        if block.language == "console" and "crosscheck exists" in block.text
-        for line in commands(block)
-    ]
-    assert len(lines) >= 4
-    ran = Session(documented_space.home).type(*lines)
-    for line, came in ran.items():
-        assert came.code == 0, f"{line}: {came.err}"
+    ran = Session(documented_space.home).type_guide(GUIDE, "crosscheck exists")
+    assert len(ran) >= 4
     one, piped, _, _ = ran.values()
     assert one.out.count(" no ") == 3
     assert "macao" in piped.out

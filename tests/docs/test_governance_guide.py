@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dataspace.cli.governing import propose
-from tests.docs.blocks import ROOT, blocks, commands
+from tests.docs.blocks import ROOT
 from tests.docs.typed import Session
 from tests.spaces import Space
 
@@ -19,13 +19,8 @@ def test_the_guides_commands_do_what_it_says(
     documented_space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # it writes files beside itself
-    lines = [
-        line for block in blocks(GUIDE) if block.language == "console" for line in commands(block)
-    ]
-    assert len(lines) >= 16
-    ran = Session(documented_space.home).type(*lines)
-    for line, came in ran.items():
-        assert came.code == 0, f"{line}: {came.err}"
+    ran = Session(documented_space.home).type_guide(GUIDE)
+    assert len(ran) >= 16
     (reviewed,) = [
         came.out for line, came in ran.items() if line.startswith("gba govern review $ID --as")
     ]

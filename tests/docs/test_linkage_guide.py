@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from dataspace.client.summary.checks import problems
-from tests.docs.blocks import blocks, commands
 from tests.docs.typed import Session
 from tests.spaces import Space
 
@@ -13,16 +12,8 @@ GUIDE = "docs/linkage.md"
 
 
 def test_the_record_commands_do_what_the_page_says(documented_space: Space) -> None:
-    lines = [
-        line
-        for block in blocks(GUIDE)
-        if block.language == "console" and "crosscheck record" in block.text
-        for line in commands(block)
-    ]
-    assert len(lines) >= 4
-    ran = Session(documented_space.home).type(*lines)
-    for line, came in ran.items():
-        assert came.code == 0, f"{line}: {came.err}"
+    ran = Session(documented_space.home).type_guide(GUIDE, "crosscheck record")
+    assert len(ran) >= 4
     *_, consented, emergency = ran.values()
     assert "alergias" in consented.out.lower()
     assert "to be reviewed" in emergency.out

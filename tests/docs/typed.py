@@ -39,6 +39,19 @@ class Session:
         ran = [Ran(*each) for each in zip(codes, outs, errors, strict=True)]
         return dict(zip(lines, ran[1:], strict=True))
 
+    def type_guide(self, document: str, words: str = "") -> dict[str, Ran]:
+        """What a document's console commands came to, of blocks with these words; none failed."""
+        lines = [
+            line
+            for block in blocks(document)
+            if block.language == "console" and words in block.text
+            for line in commands(block)
+        ]
+        ran = self.type(*lines)
+        for line, came in ran.items():
+            assert came.code == 0, f"{line}: {came.err}"
+        return ran
+
 
 def readme_block(words: str) -> Block:
     """The one block of README.md that holds these words."""

@@ -17,25 +17,22 @@ from typing import Any
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dataspace.audit.bodies import BodyStore
-from dataspace.audit.store import LogStore
 from dataspace.client.asking import check_answers
 from dataspace.client.homes import actor_home
 from dataspace.client.session import Session
 from dataspace.errors import Unverified
-from dataspace.evidence.recording import Recorder
 from dataspace.evidence.subjects import KEY_BYTES, subject_tags
 from dataspace.home import PartyHome
 from dataspace.identity.envelopes import seal
 from dataspace.identity.freshness import make_freshness
-from dataspace.identity.keystore import load_or_make_secret, load_private_key
+from dataspace.identity.keystore import load_or_make_secret
 from dataspace.linkage.documents import Document
 from dataspace.processes import now_ms
 from dataspace.record_room import SUBJECT_KEY
 from dataspace.v1 import audit_pb2
 from tests.federation.copies import still_copy
+from tests.federation.planted import plant
 from tests.federation.processes import await_true
 from tests.federation.shell import gba_in
 from tests.spaces import Ran, Space, contents
@@ -44,20 +41,6 @@ REGULATOR = "hongkong/regulator"
 PERSON = Document.parse("hkid:A123456(3)")
 NUMBER = "A123456"
 CLINICIAN = "gba://macao/kiang-wu/clinician/clinician-1"
-REQUEST = "ab" * 32
-
-
-def plant(
-    home: PartyHome, *records: tuple[str, dict[str, Any], dict[str, object]], at_ms: int = 0
-) -> None:
-    """Entries in the log of a party that does not run; of now, after what is there."""
-    key = load_private_key(home.path / "keys/log.key")
-    assert isinstance(key, Ed25519PrivateKey)
-    origin = home.config.log_origin
-    with LogStore.open(home.path / "log", origin, key) as log:
-        recorder = Recorder(origin, log, BodyStore(home.folder("bodies")))
-        for kind, fields, body in records:
-            recorder.record(kind, at_ms or now_ms(), fields, body)
 
 
 def plant_accesses(home: PartyHome) -> None:
@@ -376,34 +359,3 @@ def test_honest_logs_agree_over_the_wire_and_offline(space: Space, tmp_path: Pat
     found = gba_in(space, "audit", "reconcile", "--client", str(forged), "--format", "json")
     assert found.code == 6
     assert [each["code"] for each in found.json["differences"]] == ["broker-never-logged"]
-
-
-@pytest.mark.parametrize(
-    ("party", "code"), [("macao", "broker-denies"), ("broker", "node-never-logged")]
-)
-def test_what_one_log_has_and_the_other_denies_is_found(
-    tmp_path: Path, party: str, code: str
-) -> None:
-    space = still_copy(tmp_path)
-    common = {"request_sha256": REQUEST, "outcome": "released", "body_sha256": "ef" * 32}
-    planted: list[tuple[str, dict[str, Any], dict[str, object]]] = [("query.released", common, {})]
-    if party == "broker":
-        said = common | {"nodes": {"macao": "released"}, "partials": ["12" * 32]}
-        planted = [
-            ("query.forwarded", {"request_sha256": REQUEST}, {}),
-            ("query.released", said, {}),
-        ]
-    plant(PartyHome(space.home / party), *planted, at_ms=now_ms() - 3_600_000)
-    found = gba_in(space, "audit", "reconcile", "--format", "json")
-    assert (found.code, found.error["code"]) == (6, "log-disagreement")
-    (difference,) = found.json["differences"]
-    assert (difference["code"], difference["log"]) == (code, "macao")
-    assert difference["request_sha256"] == REQUEST
-
-
-def test_a_log_that_does_not_verify_is_not_reconciled(tmp_path: Path) -> None:
-    space = still_copy(tmp_path)
-    plant(PartyHome(space.home / "macao"), ("query.released", {"request_sha256": REQUEST}, {}))
-    (bundle,) = (space.home / "macao/log/tile/entries").rglob("*.p/*")
-    bundle.write_bytes(bundle.read_bytes().replace(b"ab", b"ac", 1))
-    assert gba_in(space, "audit", "reconcile").code == 6

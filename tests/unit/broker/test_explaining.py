@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from broker.asking import Told
 from broker.attached import Attached, AttachedNode
 from broker.deadlines import Until
-from broker.explaining import Told, explained
+from broker.explaining import explained
 from broker.heard import Heard
 from dataspace.evidence.answers import Body, CheckedAnswer
 from dataspace.v1 import broker_pb2, linkage_pb2, query_pb2

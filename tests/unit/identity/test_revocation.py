@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,26 +13,18 @@ from hypothesis import strategies as st
 
 from dataspace.errors import DataspaceError, Refused, Unverified
 from dataspace.identity.certificates import issue_signing
-from dataspace.identity.envelopes import SigningIdentity, check_signer, open_envelope, seal
-from dataspace.identity.names import REGIONS, ActorUri
+from dataspace.identity.envelopes import SigningIdentity, check_signer, seal
+from dataspace.identity.names import REGIONS
 from dataspace.identity.revocation import (
     accept_list,
     carry_lists,
     open_revocation_list,
     seal_revocation_list,
 )
-from dataspace.identity.revoked import (
-    PERIOD_MS,
-    REASONS,
-    SKEW_MS,
-    STALE_MS,
-    CertificateId,
-    Revoked,
-)
+from dataspace.identity.revoked import PERIOD_MS, REASONS, SKEW_MS, STALE_MS, CertificateId, Revoked
 from dataspace.identity.trustlist import TrustList
 from dataspace.v1 import trust_pb2
 from dataspace.v1.envelope_pb2 import Envelope
-from dataspace.v1.query_pb2 import QueryRequest
 from dataspace.v1.revocation_pb2 import RevocationList
 
 from .world import (
@@ -41,6 +33,7 @@ from .world import (
     NOW,
     NOW_MS,
     Space,
+    asked,
     der,
     make_member,
     make_signing,
@@ -87,10 +80,6 @@ def with_lists(
         named = [revoked(each) for each in certificates] if name == region else []
         trust = accept_list(trust, seal_revocation_list(signer, "test", 1, NOW_MS, named), NOW_MS)
     return trust
-
-
-def asked(actor: SigningIdentity, trust: TrustList, at: datetime = NOW) -> None:
-    open_envelope(seal(request(), actor), QueryRequest, trust, at)
 
 
 # --- whom a list stops
@@ -354,66 +343,4 @@ def test_a_key_that_revokes_does_nothing_else(space: Space, signers: Signers) ->
     refusal(Unverified, "bad-trust-list", space.trust, wire)
     wire = naming(space, signers)
     wire.revocation_signers[0].uri = "gba://guangzhou/h1/operator/op"
-    refusal(Unverified, "bad-trust-list", space.trust, wire)
-
-
-PROFILES = {"hongkong": "registered-doctor", "guangzhou": "licensed-physician", "macao": "medico"}
-
-
-def mapping(space: Space, **assurances: int) -> TrustList:
-    wire = space.list()
-    for region in wire.regions:
-        if region.region in assurances:
-            region.profiles.add(
-                profile=PROFILES[region.region],
-                role="clinician",
-                assurance=assurances[region.region],
-            )
-    return space.trust(wire)
-
-
-@pytest.mark.parametrize("region", REGIONS)
-def test_each_regions_own_word_for_a_doctor_is_a_clinician_here(space: Space, region: str) -> None:
-    trust = mapping(space, hongkong=3, guangzhou=2, macao=1)
-    uri = f"gba://{region}/h1/clinician/d-1"
-    doctor = make_signing(space.members[region], uri, profile=PROFILES[region])
-    opened = open_envelope(seal(request(), doctor), QueryRequest, trust, NOW)
-    expected = {"hongkong": 3, "guangzhou": 2, "macao": 1}[region]
-    assert (opened.signer.profile, opened.signer.assurance) == (PROFILES[region], expected)
-
-
-@pytest.mark.parametrize(
-    ("uri", "profile"),
-    [
-        ("gba://hongkong/h1/clinician/d-1", ""),
-        ("gba://hongkong/h1/clinician/d-1", "medico"),
-        ("gba://hongkong/h1/regulator/d-1", "registered-doctor"),
-        ("gba://macao/h1/clinician/d-1", "medico"),
-    ],
-    ids=["no profile", "another region's word", "another role", "a region that maps none"],
-)
-def test_a_role_that_the_region_does_not_vouch_for_is_refused(
-    space: Space, uri: str, profile: str
-) -> None:
-    trust = mapping(space, hongkong=3, guangzhou=2)
-    actor = make_signing(space.members[ActorUri.parse(uri).region], uri, profile=profile)
-    refusal(Refused, "role-unrecognised", asked, actor, trust)
-
-
-def test_services_need_no_profile_and_a_space_without_profiles_takes_every_role(
-    space: Space,
-) -> None:
-    asked(space.actor("gba://macao/h1/node/n-1"), mapping(space, hongkong=3))
-    opened = open_envelope(seal(request(), space.actor()), QueryRequest, space.trust(), NOW)
-    assert opened.signer.assurance == 1
-
-
-@pytest.mark.parametrize(
-    ("role", "assurance"), [("node", 1), ("clinician", 0), ("clinician", 4)], ids=str
-)
-def test_a_profile_maps_to_a_person_and_a_level_of_three(
-    space: Space, role: str, assurance: int
-) -> None:
-    wire = space.list()
-    wire.regions[0].profiles.add(profile="x", role=role, assurance=assurance)
     refusal(Unverified, "bad-trust-list", space.trust, wire)

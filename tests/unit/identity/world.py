@@ -19,7 +19,7 @@ from dataspace.errors import DataspaceError
 from dataspace.identity.algorithms import ECDSA_P256, generate, sign
 from dataspace.identity.certificates import issue_member_ca, issue_root, issue_signing, issue_tls
 from dataspace.identity.dsse import pae, payload_type_of
-from dataspace.identity.envelopes import SigningIdentity
+from dataspace.identity.envelopes import SigningIdentity, open_envelope, seal
 from dataspace.identity.names import REGIONS, ActorUri
 from dataspace.identity.trustlist import TrustList, accept_first, seal_trust_list
 from dataspace.v1 import trust_pb2
@@ -214,6 +214,11 @@ def request(**more: Any) -> QueryRequest:
         purpose="PUBHLTH",
         **more,
     )
+
+
+def asked(actor: SigningIdentity, trust: TrustList, at: datetime = NOW) -> None:
+    """Open what an actor asks, at a time."""
+    open_envelope(seal(request(), actor), QueryRequest, trust, at)
 
 
 def signed_bytes(payload_type: str, payload: bytes, identity: SigningIdentity) -> Envelope:

@@ -7,6 +7,8 @@ from dataspace.query.parse import parse_query
 from dataspace.query.product import Column, ColumnType, Disclosure, Offer, Role, Title
 from dataspace.query.tree import Query
 
+WHERE = "select count(*) from trial where "
+
 _DIMENSION, _MEASURE = Role.DIMENSION, Role.MEASURE
 
 COLUMNS = {

@@ -13,11 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dataspace.audit.entries import Entry
 from dataspace.audit.store import LogStore
@@ -34,19 +30,7 @@ from dataspace.tokens import (
     parse_key_uri,
 )
 from tests.spaces import Ran
-from tests.unit.test_joining import (
-    founded,
-    gba,
-    install,
-    issue,
-    join,
-    rotate,
-    space,
-    speaks,
-    with_authority,
-)
-
-__all__ = ["founded", "space"]  # fixtures
+from tests.unit.joining.steps import gba, install, issue, join, rotate, speaks, with_authority
 
 _MODULES = (
     "/usr/lib/softhsm/libsofthsm2.so",
