@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.store import LogStore
 from dataspace.charter_files import charter_envelopes
-from dataspace.errors import Malformed
+from dataspace.errors import Malformed, Unverified
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
@@ -172,6 +173,9 @@ class Node:
                 self.in_force.trust(), now_ms()
             )
             attachments.stop_revoked()
+            # A list that names the log no more changes nothing: the log stays as it was cosigned.
+            with suppress(Unverified):
+                cosigner.follow(quorum_of(self.in_force.trust(), self.home.config.log_origin))
             loop.run_in_executor(None, self.governance.take_late)
 
         self.in_force.watch(renew)

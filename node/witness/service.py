@@ -96,6 +96,7 @@ class WitnessService:
             )  # fmt: skip
             await dialler.run(self._use)
 
+        self.in_force.watch(self._follow)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,6 +112,10 @@ class WitnessService:
             task.cancel()
         await observed.stop()
         write_state(run_folder, stage="stopped")
+
+    def _follow(self) -> None:
+        """A log that a newer trust list names is cosigned from then on."""
+        self.witness.know(watched_logs(self.in_force.trust(), self.home.uri.region))
 
     async def _use(self, stream: Stream, _: broker_pb2.Welcome) -> None:
         while (frame := await stream.read()) is not grpc.aio.EOF:

@@ -51,9 +51,9 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def asked(run: Path) -> tuple[int, str]:
+def asked(run: Path, *path: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, str(HEALTHY)], env={"GBA_HOME": str(run.parent)},
+        [sys.executable, str(HEALTHY), *path], env={"GBA_HOME": str(run.parent)},
         capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
     return done.returncode, done.stdout.strip()
@@ -77,6 +77,13 @@ def test_what_is_not_its_own_to_mend_does_not_make_a_party_unhealthy(
 ) -> None:
     with paged(run, reasons):
         assert asked(run) == (0, "healthy")
+
+
+def test_a_path_of_the_page_is_shown(run: Path) -> None:
+    with paged(run, ["log-stopped"]):
+        code, said = asked(run, "/readyz")
+        assert (code, json.loads(said)["reasons"]) == (1, ["log-stopped"])
+    assert asked(run, "/readyz") == (1, "it has no page, or the page does not answer")
 
 
 def test_a_party_without_a_page_is_judged_by_its_state_alone(run: Path) -> None:
