@@ -50,6 +50,7 @@ def test_a_regions_new_host_asks_once_for_all_its_parties(space: Path, tmp_path:
     assert [line.split()[1] for line in ran.out.splitlines()[:-1]] == ["log", "other", "revocation"]
     assert issue(space, host, pem, "--fingerprint", "0000").error["rule"] == "request-fingerprint"
     assert issue(space, host, pem, "--fingerprint", asked["fingerprint"]).code == 0
+    assert pem.stat().st_mode & 0o777 == 0o644  # it travels, and holds nothing secret
     # The list does not name the signer yet, so nobody gets anything.
     assert install(pem, host).error["rule"] == "install-pin"
     assert not list(host.rglob("certs"))
@@ -63,6 +64,9 @@ def test_a_regions_new_host_asks_once_for_all_its_parties(space: Path, tmp_path:
     for party in (host, host / "operator", host / "witness", host / "revocation"):
         PartyHome(party).check_startable()
         assert PartyHome(party).trust(now_ms()).version == 2
+    # Its log is the region's second in the list, and is judged by its own key.
+    told = " ".join(gba("doctor", "--all", "--home", str(host)).out.split())
+    assert "0 entries, every hash and the signature hold" in told
     assert rotate(host / "operator", *with_authority(space)).code == 0
 
 
