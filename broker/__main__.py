@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,7 +18,6 @@ from broker.callers import Callers
 from broker.federation import Federation, now_ms
 from broker.handed import HandedOn
 from broker.limits import MOST_CALLS, room_for, server_options
-from broker.mirrors import Mirror
 from broker.observing import Observed
 from broker.offers import Offers
 from broker.proposals import FOLDER as PROPOSALS
@@ -35,7 +35,6 @@ from dataspace.agreement_files import FileShelf
 from dataspace.audit.bodies import BodyStore
 from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
-from dataspace.audit.notes import parse_vkey
 from dataspace.audit.store import LogStore
 from dataspace.channels import roots_of, server_credentials
 from dataspace.charter_files import charter_envelopes
@@ -98,12 +97,6 @@ def open_federation(home: PartyHome, in_force: InForce, heard: Heard = unheard) 
 def open_witnessing(home: PartyHome, federation: Federation, in_force: InForce) -> Witnessing:
     """The broker's part in witnessing: copies of the nodes' logs, and its own log's cosigner."""
     trust, witnesses = federation.trust, Witnesses()
-    logs = {log.owner: log for log in trust.logs if log.owner in trust.regions}
-    mirrors = {
-        region: Mirror(home.folder("mirrors") / region, parse_vkey(log.vkey))
-        for region, log in logs.items()
-    }
-    quorums = {region: quorum_of(trust, log.origin) for region, log in logs.items()}
 
     async def ask(name: str, request: bytes) -> tuple[int, bytes]:
         reply = await witnesses.ask(name, request)
@@ -117,7 +110,9 @@ def open_witnessing(home: PartyHome, federation: Federation, in_force: InForce) 
         federation.cosigned.keep(note, cosigned_ms, lists)
 
     cosigner = Cosigner(log, quorum, ask, _on_refusal, keep)
-    witnessing = Witnessing(witnesses, mirrors, quorums, cosigner)
+    witnessing = Witnessing(witnesses, cosigner, home.folder("mirrors"))
+    witnessing.follow(trust)
+    in_force.watch(lambda: witnessing.follow(in_force.trust()))
     federation.proofs = witnessing.proofs
     grace = home.config.witness_grace_seconds
     federation.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
@@ -187,11 +182,15 @@ def serve_logs(
     """Serve the public files of every log, where an address is set."""
     if not home.http_address:
         return None
-    trust, own = federation.trust, federation.recorder.origin
-    keys = {log.owner: log.vkey for log in trust.logs}
-    logs = {owner: (mirror.directory, keys[owner]) for owner, mirror in witnessing.mirrors.items()}
-    (key,) = [log.vkey for log in trust.logs if log.origin == own]  # this replica's, of several
-    logs[BROKER] = (home.path / "log", key)
+    trust, origin = federation.trust, federation.recorder.origin
+    # This replica's, of several.
+    (key,) = [log.vkey for log in trust.logs if log.origin == origin]
+    own = {BROKER: (home.path / "log", key)}
+
+    def logs() -> dict[str, tuple[Path, str]]:
+        copies = witnessing.mirrors.items()
+        return {owner: (copy.directory, copy.vkey) for owner, copy in copies} | own
+
     return HttpServer(public_logs(logs, paper_routes(home.path)), home.http_address)
 
 

@@ -53,6 +53,11 @@ class Mirror:
         return self._directory
 
     @property
+    def vkey(self) -> str:
+        """The log's verifier key."""
+        return self._key.to_text()
+
+    @property
     def size(self) -> int:
         """How many entries the copy covers."""
         return self._checkpoint.size

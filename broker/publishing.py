@@ -11,7 +11,7 @@ Entries are not public: `tile/entries` is no path here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -28,16 +28,19 @@ _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _BRIEFLY = {"Cache-Control": "no-cache"}
 
 
-def public_logs(logs: Mapping[str, tuple[Path, str]], more: Sequence[Route] = ()) -> Starlette:
+Logs = Callable[[], Mapping[str, tuple[Path, str]]]
+
+
+def public_logs(logs: Logs, more: Sequence[Route] = ()) -> Starlette:
     """The application over `logs`: for each owner the directory and the verifier key."""
 
     async def index(_: Request) -> Response:
         return JSONResponse(
-            {owner: {"path": f"/logs/{owner}", "vkey": vkey} for owner, (_, vkey) in logs.items()}
+            {owner: {"path": f"/logs/{owner}", "vkey": vkey} for owner, (_, vkey) in logs().items()}
         )
 
     async def file(request: Request) -> Response:
-        known = logs.get(request.path_params["owner"])
+        known = logs().get(request.path_params["owner"])
         if known is None:
             return _none()
         return await asyncio.to_thread(_file, known[0], request.path_params["path"])

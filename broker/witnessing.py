@@ -7,8 +7,10 @@ the copies prove.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,9 +19,12 @@ from broker.attached import AttachedNode
 from broker.mirrors import Mirror
 from broker.witnesses import BUSY, Witnesses
 from dataspace.audit.cosigning import Cosigner
+from dataspace.audit.notes import parse_vkey
 from dataspace.audit.proofs import Proof
 from dataspace.audit.quorum import Quorum
-from dataspace.errors import DataspaceError
+from dataspace.errors import DataspaceError, Unverified
+from dataspace.evidence.cosigned import quorum_of
+from dataspace.identity.trustlist import TrustList
 from dataspace.v1 import broker_pb2, query_pb2
 
 _LOG = structlog.get_logger("broker.witnessing")
@@ -34,15 +39,28 @@ class Witnessing:
     """For one event loop. `mirrors` and `quorums` are by region, `cosigner` is the broker's own."""
 
     witnesses: Witnesses
-    mirrors: Mapping[str, Mirror]
-    quorums: Mapping[str, Quorum]
     cosigner: Cosigner
+    folder: Path  # of the copies
+    mirrors: dict[str, Mirror] = field(default_factory=dict)
+    quorums: dict[str, Quorum] = field(default_factory=dict)
     _cosigned: dict[str, tuple[int, str]] = field(default_factory=dict)  # by origin
     _updates: dict[str, asyncio.Queue[tuple[AttachedNode, broker_pb2.LogUpdate]]] = field(
         default_factory=dict
     )
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _carried: dict[str, int] = field(default_factory=dict)
+
+    def follow(self, trust: TrustList) -> None:
+        """Copy the logs that a trust list names, of several of one region the last, and count the
+        witnesses that it names."""
+        logs = {log.owner: log for log in trust.logs if log.owner in trust.regions}
+        for region, log in logs.items():
+            known = self.mirrors.get(region)
+            if known is None or known.vkey != log.vkey:
+                self.mirrors[region] = Mirror(self.folder / region, parse_vkey(log.vkey))
+            self.quorums[region] = quorum_of(trust, log.origin)
+        with suppress(Unverified):  # of a list that names the broker's own log no more
+            self.cosigner.follow(quorum_of(trust, self.cosigner.origin))
 
     def relay(self, node: AttachedNode, frame: broker_pb2.NodeFrame) -> None:
         """Carry a node's request to the witness that it names, and the answer back."""

@@ -1,6 +1,7 @@
 """Taking certificates into a party's directory, where they fit. Rim: reads and writes files.
 
-    file     PEM, as an authority hands it out: signing leaf, authority, TLS leaf, authority
+    file     PEM, as an authority hands it out: signing leaf, authority, TLS leaf, authority; four
+             for each party, where the parties of one host asked together
     fits     both leaves name this party; their keys are here; both chains end in a root of the
              trust list, and nobody on them is revoked; a person's profile is one that the region
              maps; a key that the trust list pins is the pinned one
@@ -13,8 +14,10 @@ seconds. The chains of before are kept in `certs/former`; their keys are not.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -52,12 +55,32 @@ class Installed:
 
 
 def install(home: PartyHome, pem: bytes, now_ms: int) -> Installed:
-    """Put certificates in force.
+    """Put a party's certificates in force. Raises as `install_all` does."""
+    return install_all([home], pem, now_ms)[0][1]
+
+
+def install_all(
+    homes: Sequence[PartyHome], pem: bytes, now_ms: int
+) -> list[tuple[PartyHome, Installed]]:
+    """Put certificates in force, each party's in its own home among `homes`.
 
     Raises `Malformed` (`issued-file`, `install-key`), `Refused` (`install-party`,
-    `install-older`, `install-pin`, and those of chains and standing) or `Unverified`.
+    `install-older`, `install-pin`, and those of chains and standing) or `Unverified`; then
+    nothing was changed in any of them.
     """
-    signing, tls = _chains(pem)
+    fitting = [_fitting(homes, each, now_ms) for each in _parties(pem)]
+    if len({home.path for home, _, _ in fitting}) != len(fitting):
+        raise _bad_file("it holds certificates of one party twice")
+    return [(home, _put_in_force(home, signing, tls)) for home, signing, tls in fitting]
+
+
+def _fitting(
+    homes: Sequence[PartyHome], found: Sequence[x509.Certificate], now_ms: int
+) -> tuple[PartyHome, Chain, Chain]:
+    """Whose a party's four certificates are, where they fit its home."""
+    signing, tls = _chains(found)
+    uri = holder_uri(signing[0])
+    home = next((each for each in homes if each.uri == uri), homes[0])
     for leaf in (signing[0], tls[0]):
         if holder_uri(leaf) != home.uri:
             raise _refused(
@@ -68,11 +91,18 @@ def install(home: PartyHome, pem: bytes, now_ms: int) -> Installed:
             )
     _check_keys(home, signing[0], tls[0])
     _check_trusted(InForce(home).trust().for_kept(), signing, tls, now_ms)
-    places = ((SIGNING_CHAIN, signing), (TLS_CHAIN, tls))
-    for file, chain in places:
+    for file, chain in _places(signing, tls):
         _check_not_older(home, file, chain)
+    return home, signing, tls
+
+
+def _places(signing: Chain, tls: Chain) -> tuple[tuple[Path, Chain], ...]:
+    return ((SIGNING_CHAIN, signing), (TLS_CHAIN, tls))
+
+
+def _put_in_force(home: PartyHome, signing: Chain, tls: Chain) -> Installed:
     changed = False
-    for file, chain in places:
+    for file, chain in _places(signing, tls):
         before = _present(home, file)
         if before != chain:
             if before is not None:
@@ -81,19 +111,24 @@ def install(home: PartyHome, pem: bytes, now_ms: int) -> Installed:
             changed = True
     take_next_key(home.path / SIGNING_KEY, signing[0].public_key())
     take_next_key(home.path / TLS_KEY, tls[0].public_key())
-    return Installed(min(each[0].not_valid_after_utc for _, each in places), changed)
+    return Installed(min(signing[0].not_valid_after_utc, tls[0].not_valid_after_utc), changed)
 
 
-def _chains(pem: bytes) -> tuple[Chain, Chain]:
-    """The signing and the TLS chain of a file."""
+def _parties(pem: bytes) -> list[Sequence[x509.Certificate]]:
+    """The certificates of a file, four for each party."""
     try:
         if len(pem) > MAX_FILE_BYTES:
             raise _bad_file("it is too large")
         found = read_pem_certificates(pem)
     except Unverified:
         raise _bad_file("it holds no PEM certificates") from None
-    if len(found) != 4:
-        raise _bad_file(f"it holds {len(found)} certificates, not 4")
+    if not found or len(found) % 4:
+        raise _bad_file(f"it holds {len(found)} certificates, not 4 for each party")
+    return [found[at : at + 4] for at in range(0, len(found), 4)]
+
+
+def _chains(found: Sequence[x509.Certificate]) -> tuple[Chain, Chain]:
+    """The signing and the TLS chain of a party."""
     chains = ((found[0], found[1]), (found[2], found[3]))
     signing = [each for each in chains if not _is_tls(each[0])]
     tls = [each for each in chains if _is_tls(each[0])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from dataspace.audit.cosigned_store import CosignedStore
 from dataspace.audit.cosigning import Cosigner
 from dataspace.audit.store import LogStore
 from dataspace.charter_files import charter_envelopes
-from dataspace.errors import Malformed
+from dataspace.errors import Malformed, Unverified
 from dataspace.evidence.archive import Archive
 from dataspace.evidence.cosigned import quorum_of
 from dataspace.evidence.parts import keeper_of
@@ -124,7 +125,7 @@ class Node:
         cosigner = self._cosigner(attachments)
         page = self.observed.open_page(self, attachments, cosigner)
 
-        self._renew_with_lists(attachments)
+        self._renew_with_lists(attachments, cosigner)
         beside = [asyncio.create_task(self.in_force.keep_looking())]
         local = await admin.serve(
             run_folder, lambda request: self._administer(request, attachments)
@@ -162,7 +163,7 @@ class Node:
         self.gatekeeper.check_witnessed = lambda: cosigner.check_grace(grace, now_ms())
         return cosigner
 
-    def _renew_with_lists(self, attachments: Attachments) -> None:
+    def _renew_with_lists(self, attachments: Attachments, cosigner: Cosigner) -> None:
         """Whom a new list revokes is offered nothing and asks nothing from then on."""
         loop = asyncio.get_running_loop()
 
@@ -171,6 +172,9 @@ class Node:
                 self.in_force.trust(), now_ms()
             )
             attachments.stop_revoked()
+            # A list that names the log no more changes nothing: the log stays as it was cosigned.
+            with suppress(Unverified):
+                cosigner.follow(quorum_of(self.in_force.trust(), self.home.config.log_origin))
             loop.run_in_executor(None, self.governance.take_late)
 
         self.in_force.watch(renew)

@@ -55,6 +55,11 @@ class Cosigner:
         with suppress(DataspaceError):  # none is kept yet, or by witnesses who count no more
             self._note(self.quorum.check(self.log.cosigned_text))
 
+    def follow(self, quorum: Quorum) -> None:
+        """Go by a newer rule for this log: whom it names is asked from the next round on."""
+        self.quorum = quorum
+        self.cosigned_at = {name: self.cosigned_at.get(name, 0) for name in quorum.names()}
+
     @property
     def origin(self) -> str:
         """The log's origin."""

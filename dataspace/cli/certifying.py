@@ -17,11 +17,13 @@ from dataspace.client.homes import actor_home, space_home
 from dataspace.errors import Malformed, Refused
 from dataspace.home import CONFIG, PartyHome
 from dataspace.identity.algorithms import ALGORITHMS, ED25519
+from dataspace.identity.keystore import SIGNING_CHAIN
 from dataspace.identity.names import ActorUri
+from dataspace.identity.request_files import RequestFile, read_requests
 from dataspace.identity.signing_requests import SigningRequest, read_request
-from dataspace.installing import Installed
-from dataspace.installing import install as install_certificates
+from dataspace.installing import Installed, install_all
 from dataspace.processes import now_ms
+from dataspace.region_home import parties_in
 from dataspace.requesting import BROKER_DNS, KeyPlaces, first_request, rotation_request
 
 REQUEST_FILE = "request.json"  # in a party's home, beside its keys
@@ -63,11 +65,11 @@ def request(
 
     The keys stay in HOME; the request is a file for the region's authority, signed by every
     key in it. Read its fingerprint to the authority by telephone. Asked again, it is for the
-    same keys.
+    same keys, of a node and of those beside it who have no certificates yet.
     """
-    places = _places(home, uri, log_origin)
-    made = first_request(places, now_ms(), algorithm, dns_name)
-    tell_request(made, file or places.path / REQUEST_FILE, format_)
+    asking = _asking(home, uri, log_origin)
+    made = b"".join(first_request(each, now_ms(), algorithm, dns_name) for each in asking)
+    tell_request(made, file or space_home(home) / REQUEST_FILE, format_)
 
 
 @told
@@ -86,23 +88,28 @@ def issue(
     register: _Register = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Certify the keys of a request, as its region's authority. Compare the fingerprint first.
+    """Certify the keys of requests, as their region's authority. Compare the fingerprint first.
 
     What is issued is in the region's register before it is in the file. The same request again
     gives the same certificates.
     """
-    asked = read_request(file_bytes(file))
+    asked = read_requests(file_bytes(file))
     _compare(asked, fingerprint)
-    issued = Authority.open(authority, register).issue(
-        asked, _now(), profile=profile or profile_of(asked.uri), days=days, replace=replace
-    )
-    write_new_file(to, issued.pem)
+    chosen = Authority.open(authority, register)
+    issued = [
+        chosen.issue(
+            each, _now(), profile=profile or profile_of(each.uri), days=days, replace=replace
+        )
+        for each in asked.requests
+    ]
+    write_new_file(to, b"".join(each.pem for each in issued))
+    again = all(each.again for each in issued)
     if format_ is Format.JSON:
-        print_json(_request_json(asked) | {"file": str(to), "again": issued.again})
+        print_json(_file_json(asked) | {"file": str(to), "again": again})
         return
-    _tell(f"request of {asked.uri}, fingerprint {asked.fingerprint}")
-    before = "as they were issued for this request before" if issued.again else "issued"
-    _tell(f"both certificates are in {to}, {before}; next: `gba identity install {to}` there")
+    _tell(f"request of {_named(asked)}, fingerprint {asked.fingerprint}")
+    before = "as they were issued for this request before" if again else "issued"
+    _tell(f"the certificates are in {to}, {before}; next: `gba identity install {to}` there")
 
 
 @told
@@ -114,13 +121,13 @@ def install(
 ) -> None:
     """Take certificates into a party's home, where they fit its keys and the trust list.
 
-    All of it is looked at before anything is changed. A party that runs uses them within
-    seconds, without a restart.
+    In a node's home each of the parties there gets its own. All of it is looked at before anything
+    is changed. A party that runs uses them within seconds, without a restart.
     """
     party = _party(home, actor)
-    done = install_certificates(party, file_bytes(file), now_ms())
+    done = install_all(parties_in(party.path), file_bytes(file), now_ms())
     (party.path / REQUEST_FILE).unlink(missing_ok=True)  # it was answered
-    _tell_installed(party, done, format_)
+    _tell_installed(done, format_)
 
 
 @told
@@ -154,20 +161,29 @@ def rotate(
     issued = Authority.open(authority, register).issue(
         asked, _now(), profile=profile or profile_of(asked.uri), days=days
     )
-    _tell_installed(party, install_certificates(party, issued.pem, now_ms()), format_)
+    _tell_installed(install_all([party], issued.pem, now_ms()), format_)
 
 
 def tell_request(made: bytes, to: Path, format_: Format) -> None:
-    """Write a request's file, and say what to do with it."""
-    asked = read_request(made)
+    """Write a file of requests, and say what to do with it."""
+    asked = read_requests(made)
     write_file(to, made)
     if format_ is Format.JSON:
-        print_json(_request_json(asked) | {"file": str(to)})
+        print_json(_file_json(asked) | {"file": str(to)})
         return
-    _tell(f"request of {asked.uri}: {to}")
+    _tell(f"request of {_named(asked)}: {to}")
     _tell(f"fingerprint {asked.fingerprint}")
     _tell("hand the file to your region's authority, and read the fingerprint to it by telephone; "
           "with what it sends back: `gba identity install FILE`")  # fmt: skip
+
+
+def _asking(home: Path | None, uri: str, log_origin: str) -> list[KeyPlaces]:
+    """Who asks: the party of a home; where it is a node, whoever has no certificates yet there."""
+    first = _places(home, uri, log_origin)
+    if not (first.path / CONFIG).is_file():
+        return [first]
+    lacking = [each for each in parties_in(first.path) if not (each.path / SIGNING_CHAIN).is_file()]
+    return [_places_of(each) for each in lacking] or [first]
 
 
 def _places(home: Path | None, uri: str, log_origin: str) -> KeyPlaces:
@@ -199,7 +215,7 @@ def _party(home: Path | None, actor: str | None) -> PartyHome:
     return PartyHome(root) if (root / CONFIG).is_file() else actor_home(home, actor)
 
 
-def _compare(asked: SigningRequest, fingerprint: str) -> None:
+def _compare(asked: RequestFile, fingerprint: str) -> None:
     if fingerprint and fingerprint.lower().split() != asked.fingerprint.split():
         raise Refused(
             f"this request has another fingerprint, {asked.fingerprint}: it is not the one that "
@@ -210,15 +226,33 @@ def _compare(asked: SigningRequest, fingerprint: str) -> None:
         )
 
 
-def _tell_installed(party: PartyHome, done: Installed, format_: Format) -> None:
-    until = done.until.isoformat(timespec="seconds")
+def _tell_installed(installed: list[tuple[PartyHome, Installed]], format_: Format) -> None:
     if format_ is Format.JSON:
-        print_json({"uri": str(party.uri), "until": until, "changed": done.changed})
+        told = [
+            {"uri": str(party.uri), "until": _moment(done), "changed": done.changed}
+            for party, done in installed
+        ]
+        print_json(told[0] | ({"beside": told[1:]} if told[1:] else {}))
         return
-    before = "in force" if done.changed else "in force already"
-    _tell(f"the certificates of {party.uri} are {before}, until {until}")
-    if done.changed and party.uri.role == "operator":
-        _tell(f"sign what the region offers anew: `gba node republish {party.uri.region}`")
+    for party, done in installed:
+        before = "in force" if done.changed else "in force already"
+        _tell(f"the certificates of {party.uri} are {before}, until {_moment(done)}")
+        if done.changed and party.uri.role == "operator":
+            _tell(f"sign what the region offers anew: `gba node republish {party.uri.region}`")
+
+
+def _moment(done: Installed) -> str:
+    return done.until.isoformat(timespec="seconds")
+
+
+def _named(asked: RequestFile) -> str:
+    return ", ".join(str(each.uri) for each in asked.requests)
+
+
+def _file_json(asked: RequestFile) -> dict[str, object]:
+    first, *more = map(_request_json, asked.requests)
+    whole = {"fingerprint": asked.fingerprint, "sha256": asked.sha256.hex()}
+    return first | whole | ({"beside": more} if more else {})
 
 
 def _request_json(asked: SigningRequest) -> dict[str, object]:

@@ -26,10 +26,14 @@ def file_bytes(path: Path) -> bytes:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole, or not at all. `Unavailable` where that is not possible."""
+    """Write a file that is to travel, whole or not at all: anybody may read it.
+
+    Raises `Unavailable` where that is not possible.
+    """
     draft = path.with_name(f".{path.name}.new")
     try:
         write_synced(draft, data)
+        draft.chmod(0o644)
         draft.rename(path)
     except OSError as error:
         with suppress(OSError):

@@ -17,6 +17,7 @@ from dataspace.identity.algorithms import ED25519
 from dataspace.identity.names import ActorUri
 from dataspace.joining import Invitation, make_home, settle
 from dataspace.processes import now_ms
+from dataspace.region_home import BESIDE, beside
 from dataspace.requesting import BROKER_DNS, first_request
 
 
@@ -36,6 +37,10 @@ def join(
         list[str] | None, typer.Option(help="the first charter, as --trust; a node needs it")
     ] = None,
     home: HomeOption = None,
+    with_it: Annotated[
+        list[str] | None,
+        typer.Option("--beside", help=f"also the node's {', '.join(BESIDE)}, in HOME/ROLE; again"),
+    ] = None,
     file: OutOption = None,
     algorithm: AlgorithmOption = ED25519,
     log_origin: Annotated[
@@ -52,7 +57,8 @@ def join(
 
     Compare the trust list's digest with somebody whom you believe: everything else is judged by
     it. Once the authority of your region has issued certificates and `gba identity install` has
-    taken them, `gba catalog` works.
+    taken them, `gba catalog` works. A node's operator, witness and revocation signer may join with
+    it, each with keys of its own, by one file of requests.
     """
     if home is None:
         raise NoActor("say where your home shall be: --home HOME")
@@ -71,12 +77,15 @@ def join(
         trust_sha256,
         [paper_bytes(each) for each in charter or ()],
     )
-    places = make_home(
-        home, actor, invitation, now_ms(),
-        log_origin=log_origin, signing_key=signing_key, log_key=log_key,
-    )  # fmt: skip
-    made = first_request(places, now_ms(), algorithm, dns_name)
-    settle(PartyHome(home))
+    parties = {home: actor} | {home / role: beside(actor, role) for role in with_it or ()}
+    made = b""
+    for folder, uri_of in parties.items():
+        places = make_home(
+            folder, uri_of, invitation, now_ms(),
+            log_origin=log_origin, signing_key=signing_key, log_key=log_key,
+        )  # fmt: skip
+        made += first_request(places, now_ms(), algorithm, dns_name)
+        settle(PartyHome(folder))
     if format_ is not Format.JSON:
         given = "as given" if trust_sha256 else "compare it with somebody in the space"
         out.print(f"trust list {invitation.trust_sha256}: {given}", markup=False, soft_wrap=True)

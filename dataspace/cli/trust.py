@@ -16,11 +16,12 @@ from dataspace.cli.output import out, print_json, print_rows
 from dataspace.client.homes import space_home
 from dataspace.errors import Malformed, Unverified
 from dataspace.home import CONFIG, PartyHome
-from dataspace.identity.drafting import add_request, draft_next
+from dataspace.identity.drafting import add_requests, draft_next
 from dataspace.identity.dsse import parse_envelope
-from dataspace.identity.signing_requests import read_request
+from dataspace.identity.request_files import read_requests
 from dataspace.identity.trustlist import TrustList
 from dataspace.in_force import InForce
+from dataspace.region_home import parties_in
 from dataspace.v1.revocation_pb2 import RevocationLists
 
 _WIDEST = 100  # characters of a key in a table
@@ -103,7 +104,7 @@ def draft(
     file: Annotated[Path, typer.Argument(help="the JSON file to write")],
     add: Annotated[
         list[Path] | None,
-        typer.Option("--add", help="a signing request: its log, witness or pinned keys; again"),
+        typer.Option("--add", help="signing requests: their logs, witness or pinned keys; again"),
     ] = None,
     home: HomeOption = None,
     actor: ActorOption = None,
@@ -117,9 +118,9 @@ def draft(
     now_ms = time.time_ns() // 1_000_000
     wire = draft_next(_party(home).trust_envelopes(now_ms)[-1], now_ms)
     for each in add or []:
-        request = read_request(file_bytes(each))
-        for told_of in add_request(wire, request):
-            out.print(f"added: {told_of} (request {request.fingerprint})",
+        asked = read_requests(file_bytes(each))
+        for told_of in add_requests(wire, asked.requests):
+            out.print(f"added: {told_of} (request {asked.fingerprint})",
                       markup=False, soft_wrap=True)  # fmt: skip
     text = json_format.MessageToJson(wire, always_print_fields_with_no_presence=True)
     write_file(file, (text + "\n").encode())
@@ -142,10 +143,9 @@ def update(
     """Take later trust lists into a home that was away while they came into force.
 
     Each has to follow the one before, signed by two regions; one that is there already is no
-    change.
+    change. In a node's home those beside the node take them too.
     """
     del actor  # the list is public
-    in_force = InForce(_party(home))
     try:
         lists = [parse_envelope(paper_bytes(each)) for each in sources]
     except Malformed as error:
@@ -154,10 +154,12 @@ def update(
             if error.code == "file"
             else Unverified("this is no trust list; ask for the file anew", code="trust-list-form")
         ) from None
-    problems = in_force.receive(RevocationLists(trust_lists=lists))
-    if problems:
-        raise problems[0]
-    trust = in_force.trust()
+    for party in parties_in(_party(home).path):
+        in_force = InForce(party)
+        problems = in_force.receive(RevocationLists(trust_lists=lists))
+        if problems:
+            raise problems[0]
+        trust = in_force.trust()
     out.print(f"version {trust.version} of the trust list is in force here, "
               f"digest {trust.payload_sha256.hex()}", markup=False, soft_wrap=True)  # fmt: skip
 

@@ -13,6 +13,7 @@ from dataspace.doctor.findings import Finding, failure, ok, warning
 from dataspace.doctor.patient import Party
 from dataspace.errors import Unverified
 from dataspace.evidence.cosigned import quorum_of
+from dataspace.identity.replicas import own_log
 
 _RESTORE = (
     "stop this party, keep the directory as it is for the regulator, and restore log/ from the "
@@ -25,8 +26,8 @@ def check_log(party: Party) -> Iterator[Finding]:
     cosigned; then the journal."""
     if party.kind not in {"node", "broker"}:
         return
-    logs = party.trust.logs_of(party.owner)
-    if not logs:
+    own = own_log(party.trust, party.owner, party.home.config.log_origin)
+    if own is None:
         yield failure(
             "log", "log-unlisted", "the trust list names no log of this party",
             "have two regions sign a trust list that does",
@@ -36,9 +37,9 @@ def check_log(party: Party) -> Iterator[Finding]:
     reader = DirectoryReader(folder)
     try:
         text = reader.cosigned()
-        cosigned = quorum_of(party.trust, logs[0].origin).check(text).checkpoint if text else None
+        cosigned = quorum_of(party.trust, own.origin).check(text).checkpoint if text else None
         seen = [cosigned] if cosigned else []
-        whole = verify_log(reader, parse_vkey(logs[0].vkey), seen=seen, entries=Entries.HASHED)
+        whole = verify_log(reader, parse_vkey(own.vkey), seen=seen, entries=Entries.HASHED)
     except Unverified as error:
         yield failure("log", error.code, f"the log is not whole: {error.message}", _RESTORE,
                       unverified=True)  # fmt: skip

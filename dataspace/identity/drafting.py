@@ -10,11 +10,13 @@ people       nothing: their region's root is in the list already
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dataspace.errors import Malformed
+from dataspace.identity.names import PEOPLE_ROLES
 from dataspace.identity.signing_requests import SigningRequest
 from dataspace.identity.trusted import BROKER, trust_list_of
 from dataspace.v1 import trust_pb2
@@ -30,12 +32,17 @@ def draft_next(last: Envelope, now_ms: int) -> trust_pb2.TrustList:
     return wire
 
 
-def add_request(wire: trust_pb2.TrustList, request: SigningRequest) -> tuple[str, ...]:
-    """Add what a request brings; says what, a line each.
+def add_requests(wire: trust_pb2.TrustList, requests: Sequence[SigningRequest]) -> tuple[str, ...]:
+    """Add what the requests of one file bring; says what, a line each.
 
-    Raises `Malformed` where it brings nothing, and `Unverified` `bad-trust-list` where the list
-    would contradict itself.
+    Raises `Malformed` where one brings nothing (a person's does not, and may stand beside a
+    service's), and `Unverified` `bad-trust-list` where the list would contradict itself.
     """
+    bringing = [each for each in requests if each.uri.role not in PEOPLE_ROLES]
+    return tuple(told for each in bringing or requests for told in _add_request(wire, each))
+
+
+def _add_request(wire: trust_pb2.TrustList, request: SigningRequest) -> tuple[str, ...]:
     told: list[str] = []
     match request.uri.role:
         case "node":

@@ -70,9 +70,8 @@ class SigningRequest:
 
     @property
     def fingerprint(self) -> str:
-        """The first 160 bits of the digest, in groups to be read out."""
-        text = self.sha256.hex()
-        return " ".join(text[at : at + 4] for at in range(0, _FINGERPRINT_GROUPS * 4, 4))
+        """To be read out; see `spoken`."""
+        return spoken(self.sha256)
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,12 @@ class RequestKeys:
     log: tuple[VerifierKey, PrivateKeyTypes] | None = field(default=None, repr=False)
     witness: Sequence[tuple[VerifierKey, PrivateKeyTypes]] = field(default=(), repr=False)
     previous: tuple[x509.Certificate, PrivateKeyTypes] | None = field(default=None, repr=False)
+
+
+def spoken(sha256: bytes) -> str:
+    """The first 160 bits of a digest, in groups to be read out."""
+    text = sha256.hex()
+    return " ".join(text[at : at + 4] for at in range(0, _FINGERPRINT_GROUPS * 4, 4))
 
 
 def make_request(

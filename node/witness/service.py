@@ -96,6 +96,7 @@ class WitnessService:
             )  # fmt: skip
             await dialler.run(self._use)
 
+        self.in_force.watch(self._follow)
         tasks = {
             asyncio.create_task(keep_all(keep, addresses)),
             asyncio.create_task(self._tell()),
@@ -107,6 +108,10 @@ class WitnessService:
             task.cancel()
         await observed.stop()
         write_state(run_folder, stage="stopped")
+
+    def _follow(self) -> None:
+        """A log that a newer trust list names is cosigned from then on."""
+        self.witness.know(watched_logs(self.in_force.trust(), self.home.uri.region))
 
     async def _use(self, stream: Stream, _: broker_pb2.Welcome) -> None:
         while (frame := await stream.read()) is not grpc.aio.EOF:

@@ -30,6 +30,12 @@ wait "$node"; wait "$node"
 rm -f {HOME}/filling
 cp -a {HOME}/. /kept/
 """
+READY = """
+import http.client
+page = http.client.HTTPConnection("127.0.0.1:9464")
+page.request("GET", "/readyz")
+print(page.getresponse().read())
+"""
 SPOIL = """
 import pathlib
 file = pathlib.Path("/space/macao/ledger.db")
@@ -58,6 +64,8 @@ def test_a_full_disk_stops_one_node_until_there_is_room(scene: Scene) -> None:
         assert "could not be written" in told["reasons"]["macao"] or "ledger" in str(told)
         fault.heard(asked := scene.query())
         assert asked.code == 5, asked.err
+        if "log-stopped" in docker("exec", container, "python", "-c", READY).stdout:
+            assert "its log takes no more entries" in docker("exec", container, "healthy").stdout
         assert docker("exec", container, "rm", f"{HOME}/filling").returncode == 0
         # A body or the ledger goes on by itself; a log, where it was the first to find no room, is
         # opened anew by nobody but a fresh process, which is what the guide says to start.

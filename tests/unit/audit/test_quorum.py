@@ -194,6 +194,33 @@ def test_one_witness_that_answers_wrongly_does_not_keep_a_log_from_its_quorum(
     asyncio.run(run())
 
 
+def test_an_owner_asks_the_witnesses_of_a_newer_rule_from_the_next_round_on(tmp_path: Path) -> None:
+    async def run() -> None:
+        asked: list[str] = []
+
+        async def ask(witness: str, request: bytes) -> tuple[int, bytes]:
+            asked.append(witness)
+            lines = next(each for each in WITNESSES.values() if each.name == witness)
+            return 200, "".join(lines.lines(log.checkpoint)).encode()
+
+        with new_log(tmp_path / "log", 7) as log:
+            cosigner = Cosigner(log, rule("broker", without=("macao", "guangzhou")), ask)
+            task = asyncio.create_task(cosigner.run())
+            await asyncio.sleep(0.1)
+            assert cosigner.cosigned_size == 0
+            assert set(asked) == {HONGKONG.name}
+            cosigner.follow(rule("broker", without=("guangzhou",)))
+            for _ in range(200):
+                if cosigner.cosigned_size == 7:
+                    break
+                await asyncio.sleep(0.02)
+            task.cancel()
+            assert set(asked) == set(cosigner.cosigned_at) == {HONGKONG.name, MACAO.name}
+            assert cosigner.cosigned_size == 7
+
+    asyncio.run(run())
+
+
 def test_a_checkpoint_of_another_log_of_the_same_owner_is_refused() -> None:
     other = sign_checkpoint(replace(CHECKPOINT, origin="gba.example/hongkong/other"), PRIVATE_KEY)
     with pytest.raises(DataspaceError):

@@ -192,6 +192,16 @@ def test_an_unknown_log_is_unknown() -> None:
     assert witness.judge(TRUE.request(0, 3), NOW_S) == Verdict(404)
 
 
+def test_a_log_that_is_named_later_is_cosigned_from_then_on_and_what_was_seen_is_kept() -> None:
+    witness = Witness(MACAO.name, MACAO.keys, {}, MemoryWitnessStore())
+    witness.know({ORIGIN: KEY})
+    assert witness.judge(TRUE.request(0, 3), NOW_S).status == 200
+    witness.know({})
+    assert witness.judge(TRUE.request(3, 5), NOW_S).status == 404
+    witness.know({ORIGIN: KEY})
+    assert witness.judge(TRUE.request(0, 5), NOW_S).status == 409
+
+
 def test_a_checkpoint_that_another_key_signed_is_refused() -> None:
     forged = History([b"entry %d" % number for number in range(9)], OTHER_PRIVATE_KEY)
     assert new_witness().judge(forged.request(0, 3), NOW_S) == Verdict(403, b"", ORIGIN)

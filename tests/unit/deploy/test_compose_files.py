@@ -56,6 +56,16 @@ def test_the_brokers_port_is_the_only_one_published() -> None:
     assert published == {("broker.compose.yaml", "broker"): ["${PUBLISH:-7443}:7443"]}
 
 
+def test_prometheus_is_confined_and_reached_by_nobody_but_the_nodes_network() -> None:
+    (service,) = services("prometheus.compose.yaml").values()
+    assert set(service) <= KNOWN
+    assert (service["user"], service["read_only"]) == ("65534:65534", True)
+    assert service["cap_drop"] == ["ALL"]
+    assert service["network_mode"] == "service:node"
+    assert "--web.listen-address=127.0.0.1:9090" in service["command"]
+    assert service["volumes"][0].endswith(":ro")
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_no_secret_is_handed_over_in_the_environment(file: str) -> None:
     names = {name for service in services(file).values() for name in service.get("environment", {})}
