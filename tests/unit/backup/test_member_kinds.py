@@ -52,3 +52,38 @@ def test_a_few_bytes_that_say_they_are_a_large_file_fill_no_disk(tmp_path: Path)
     with pytest.raises(Unverified):
         read_archive(listed(info, b"x", bytes(LARGE - 1) + b"x"), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def members(*named: tuple[str, bytes]) -> io.BytesIO:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w|") as tar:
+        for name, data in named:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return io.BytesIO(out.getvalue())
+
+
+A = ("a", b"x")
+LISTING = (FILES, f"{hashlib.sha256(b'x').hexdigest()}  1 a\n".encode())
+SIGNED = (MANIFEST, b"m")
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        (LISTING, A, SIGNED),
+        (LISTING, SIGNED, A),
+        (A, SIGNED, LISTING),
+        (A, LISTING, SIGNED, SIGNED),
+        (A, LISTING, LISTING, SIGNED),
+        (A, LISTING),
+        (A, SIGNED),
+        (A, LISTING, (MANIFEST, bytes((1 << 20) + 1))),
+    ],
+)
+def test_files_then_their_listing_then_the_manifest_and_no_other_order(
+    tmp_path: Path, order: tuple[tuple[str, bytes], ...]
+) -> None:
+    with pytest.raises(Unverified):
+        read_archive(members(*order), tmp_path)
