@@ -257,13 +257,15 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 async with asyncio.timeout(HANDSHAKE_SECONDS):
                     first = await anext(aiter(request_iterator))
             attached, welcome = self._admit(first, peer, challenge)
-            yield broker_pb2.BrokerFrame(welcome=welcome)
-            if isinstance(attached, AttachedNode):
-                self.attached.add(attached)
-            elif isinstance(attached, AttachedWitness):
-                self.witnesses.add(attached)
-            _LOG.info("node.attached", region=attached.region, role=_role(attached))
+            # SECURITY: held from before the welcome, which may wait for whoever does not read it: a
+            # list that came meanwhile would neither reach this stream nor end it.
             with self.standing.stream(attached, lambda: self._still(first.hello, context)):
+                yield broker_pb2.BrokerFrame(welcome=welcome)
+                if isinstance(attached, AttachedNode):
+                    self.attached.add(attached)
+                elif isinstance(attached, AttachedWitness):
+                    self.witnesses.add(attached)
+                _LOG.info("node.attached", region=attached.region, role=_role(attached))
                 async for frame in self._exchange(attached, request_iterator):
                     yield frame
         except DataspaceError as error:

@@ -42,12 +42,18 @@ class Standing:
 
     @contextmanager
     def stream(self, stream: Stream, check: Check) -> Iterator[None]:
-        """Keep a stream told of new lists; it is closed once `check` refuses it."""
+        """Keep a stream told of new lists; it is closed once `check` refuses it.
+
+        Raises that `Refused` where it does so by now: a handshake takes a while.
+        """
 
         def end(error: Refused) -> None:
             _LOG.warning("stream.ended", region=stream.region, rule=error.rule)
             stream.close()
 
+        error = lost_standing(check)
+        if error is not None:
+            raise error
         self._streams.add(stream)
         try:
             with self._hold(check, end):

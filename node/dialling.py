@@ -127,6 +127,7 @@ class Dialler:
                 using.cancel()
 
         with self.in_force.watched(look):
+            look()  # a list may have come, by another broker, since the welcome was verified
             try:
                 await using
             except asyncio.CancelledError:

@@ -314,6 +314,8 @@ class Node:
                 if fresh.engine is not None:
                     fresh.engine.close()
                 raise Malformed(rejected[0].message, code=rejected[0].code)
+        # SECURITY: who signed may have been revoked since it was verified above.
+        fresh = fresh.without_revoked(gatekeeper.trust(), now_ms())
         gatekeeper.recorder.record(
             "product.loaded",
             now_ms(),

@@ -7,7 +7,8 @@ shown. k is `min_subjects`.
 1. A cell of 0 to k-1 people is not there at all.
 2. Where a cell comes within k-1 people of all those whom a smaller question counts, it shows
    as all of them: 0 to k-1 people who are in one region and *not* in the other look alike.
-   In a union, 0 to k-1 people in common, or added by regions, look alike.
+   In a union, 0 to k-1 people in common, or added by regions, look alike; a region that brings
+   0 to k-1 is told as one that brings nobody.
 3. What is hidden in a line (all codes of one region beside the same codes of the others) must
    be k people or more, or the line's smallest shown cells are hidden with it.
 4. Counts are rounded.
@@ -38,13 +39,16 @@ def release_overlaps(
 ) -> tuple[OverlapCell, ...]:
     """The cells that may be shown, rounded, by codes. `settings` are `settings.strictest`."""
     candidates = candidate_cells(table, shape)
+    if shape.union:
+        people = _whole_union(range(len(shape.regions)), table, settings)
+        rounded = round_count(people, settings.round_to)
+        return tuple(OverlapCell(each.codes, rounded) for each in candidates if people)
     # INVARIANT: 0 to k-1 people leave no trace.
     shown = {each.codes: each.people for each in candidates if _enough(each.people, settings)}
     if settings.secondary:
         _hide_beside(shown, candidates, table, shape, settings)
-    told = _whole_union if shape.union else _whole
     return tuple(
-        OverlapCell(codes, round_count(told(codes, people, table, shape, settings),
+        OverlapCell(codes, round_count(_whole(codes, people, table, shape, settings),
                                        settings.round_to))
         for codes, people in sorted(shown.items())
     )  # fmt: skip
@@ -81,22 +85,28 @@ def _present(codes: Codes) -> frozenset[int]:
     return frozenset(place for place, code in enumerate(codes) if code != ABSENT)
 
 
-def _whole_union(
-    codes: Codes, people: int, table: OverlapTable, shape: OverlapShape, settings: Disclosure
-) -> int:
-    """All human beings, or as many as there were if small parts were none."""
-    del codes
-    regions = range(len(shape.regions))
-    alone = [_at_any(table, [place]) for place in regions]
-    if not _enough(sum(alone) - people, settings):
-        return sum(alone)  # 0 to k-1 are in common
-    fewer = [
-        _at_any(table, some)
-        for size in range(1, len(regions))
-        for some in combinations(regions, size)
+def _whole_union(places: Sequence[int], table: OverlapTable, settings: Disclosure) -> int:
+    """All human beings, or as many as there were if small parts were none; 0 shows nothing."""
+    alone = {place: _at_any(table, [place]) for place in places}
+    # SECURITY: one who asks for few people of a region beside all of another would see them
+    # added to a number that is known.
+    large = [place for place in places if _enough(alone[place], settings)]
+    if len(large) < len(alone):
+        return _whole_union(large, table, settings)
+    people, each_alone = _at_any(table, large), sum(alone.values())
+    if not _enough(each_alone - people, settings):
+        return each_alone  # 0 to k-1 are in common
+    near = [
+        some
+        for size in range(1, len(large))
+        for some in combinations(large, size)
+        if not _enough(people - _at_any(table, some), settings)
     ]
-    near = [each for each in fewer if not _enough(people - each, settings)]
-    return min(near, default=people)
+    if not near:
+        return people
+    # Those regions, asked alone, are told in the same way.
+    fewest = min(near, key=lambda some: (_at_any(table, some), some))
+    return _whole_union(fewest, table, settings)
 
 
 def _at_any(table: OverlapTable, places: Sequence[int]) -> int:

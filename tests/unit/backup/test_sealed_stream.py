@@ -91,3 +91,11 @@ def test_the_end_of_one_stream_does_not_fit_another() -> None:
 def test_another_file_is_no_backup(stream: bytes) -> None:
     with pytest.raises(Malformed):
         opened(stream)
+
+
+@pytest.mark.parametrize("taken", [0, 3, CHUNK_BYTES])
+def test_a_reader_who_stopped_early_is_not_told_that_it_saw_all(taken: int) -> None:
+    reader = OpeningReader(io.BytesIO(sealed(bytes(CHUNK_BYTES + 5))), KEY)
+    assert len(reader.read(taken)) == taken
+    with pytest.raises(Unverified):
+        reader.check_end()

@@ -121,3 +121,14 @@ def test_the_door_has_so_many_places_in_all() -> None:
         with pytest.raises(Unavailable) as caught, callers.shaking_hands(Channel(b"one more")):
             pass
     assert caught.value.code == "too-many"
+
+
+def test_who_comes_back_after_a_long_time_has_its_burst_and_no_more() -> None:
+    clock = Clock()
+    allowance = Allowance(2, 4, clock)
+    allowance.take("one", "one")
+    clock.at = 1e9
+    for _ in range(4):
+        allowance.take("one", "one")
+    with pytest.raises(Unavailable):
+        allowance.take("one", "one")

@@ -179,3 +179,30 @@ def files(directory: Path) -> list[Path]:
     return sorted(
         file for file in directory.rglob("*") if file.is_file() and "staging" not in file.parts
     )
+
+
+def test_a_short_log_that_changed_its_past_is_refused(tmp_path: Path, mirror: Mirror) -> None:
+    """Of three entries nothing is a full tile that could not be written again."""
+    with a_log(tmp_path / "one", 3) as log:
+        hand_over(mirror, log)
+    with a_log(tmp_path / "other", 5, "b") as fork:
+        with pytest.raises(Unverified) as caught:
+            mirror.take(3, tiles_for(fork, 0), fork.checkpoint_text)
+        assert caught.value.code == "log-fork"
+    assert mirror.size == 3
+
+
+def test_entries_are_not_even_staged(mirror: Mirror) -> None:
+    with pytest.raises(Malformed):
+        mirror.take(0, {"tile/entries/000.p/3": bytes(96)}, "")
+    assert files(mirror.directory) == []
+
+
+def test_what_waits_for_a_checkpoint_has_a_bound(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.mirrors._MOST_STAGED", 3)
+    for number in range(3):
+        mirror.take(0, {f"tile/0/x001/{number:03}": bytes(8192)}, "")
+    with pytest.raises(Malformed):
+        mirror.take(0, {"tile/0/x001/003": bytes(8192)}, "")

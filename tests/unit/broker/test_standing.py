@@ -107,3 +107,15 @@ def test_that_no_list_is_current_closes_no_stream(home: Path) -> None:
             assert not stream.ended.is_set()
 
     asyncio.run(run())
+
+
+def test_a_stream_that_does_not_stand_by_the_time_it_is_kept_is_refused(home: Path) -> None:
+    async def run() -> None:
+        standing, holder, stream = standing_of(home), Holder(), AttachedSigner("macao")
+        holder.rule = "identity-revoked"
+        with pytest.raises(Refused), standing.stream(stream, holder.check):
+            pytest.fail("it was kept")
+        standing.look_again()
+        assert stream.outgoing.empty()
+
+    asyncio.run(run())

@@ -260,3 +260,11 @@ def test_a_pin_is_in_no_environment_and_no_argument(tokens: Path) -> None:
     assert all(PIN not in value for value in os.environ.values())
     assert PIN not in Path("/proc/self/cmdline").read_text()
     assert gba("join", "--help").code == 0
+
+
+def test_of_two_keys_of_a_label_none_is_chosen_by_chance(tokens: Path, tmp_path: Path) -> None:
+    where = place(tmp_path, "two")
+    one, two = make_token_key(where, ECDSA_P256), make_token_key(where, ECDSA_P256)
+    refusal(Unavailable, "token-key", find_token_key, where)
+    for key in (one, two):
+        assert find_token_key(where, key.public_key()).public_key() == key.public_key()
