@@ -151,7 +151,8 @@ def test_memory_of_every_process_stays_flat_under_steady_questions(
 ) -> None:
     seconds = minutes * 60
     expected = expected_answers(space.home)
-    others = Others(space, pause=max(2.0, seconds / 180))
+    # A clinician may check a hundred patients a day (`existence_per_actor`).
+    others = Others(space, pause=max(2.0, seconds / 90))
     others.start()
     with Callers(space.home, CALLERS, seconds + 5, pause=pause) as running:
         sizes = watch(space, seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from broker import witnessing
@@ -31,7 +32,7 @@ class Slow:
 def test_a_node_that_floods_with_updates_of_its_log_is_put_out() -> None:
     async def run() -> None:
         slow: Any = Slow()
-        carrier = Witnessing(slow, {"macao": slow}, {}, slow)
+        carrier = Witnessing(slow, slow, Path(), {"macao": slow})
         node = AttachedNode("macao", "uri")
         for _ in range(witnessing._MOST_UPDATES):
             carrier.mirror(node, broker_pb2.LogUpdate())
@@ -45,7 +46,7 @@ def test_a_node_that_floods_with_updates_of_its_log_is_put_out() -> None:
 def test_so_many_requests_of_a_node_are_carried_at_once_and_no_more() -> None:
     async def run() -> None:
         slow: Any = Slow()
-        carrier, node = Witnessing(slow, {}, {}, slow), AttachedNode("macao", "uri")
+        carrier, node = Witnessing(slow, slow, Path()), AttachedNode("macao", "uri")
         ask = broker_pb2.NodeFrame(call=1, witness_ask=broker_pb2.WitnessAsk(witness="w"))
         for _ in range(witnessing._MOST_CARRIED + 3):
             carrier.relay(node, ask)
