@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from dataclasses import dataclass, field
 
 from dataspace.disclosure.settings import strictest
@@ -71,6 +72,7 @@ class GateInvited:
     cancellation: Cancellation
     facts: Facts = field(init=False)
     part: GatePart | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.facts = Facts(hashlib.sha256(self.invitation.request.payload).digest())
@@ -80,6 +82,10 @@ class GateInvited:
 
         The part in it; or, where that alone was asked, the recorded word what would be done.
         """
+        with self.turn:
+            return self._admit()
+
+    def _admit(self) -> GatePart | query_pb2.NodeAnswer:
         self.report("received", 0.0)
         moment, keeper = now_ms(), self.gate.gatekeeper
         catalogue = keeper.catalogue  # a load may swap it meanwhile: one round sees one
@@ -111,16 +117,18 @@ class GateInvited:
         """The signed and recorded no."""
         self.report("refused", 1.0)
         reason = self.cancellation.reason or error
-        return self.gate.gatekeeper.refuse(reason, self.facts, "overlap.refused")
+        with self.turn:
+            return self.gate.gatekeeper.refuse(reason, self.facts, "overlap.refused")
 
     def abandon(self) -> None:
         """The round is over without an answer: on record where its commitment is."""
-        if self.part is not None and self.part.committed:
-            fields = {
-                "request_sha256": self.facts.request_sha256.hex(),
-                "round_id": self.part.plan.round_id.hex(),
-            }
-            self.gate.gatekeeper.recorder.record("overlap.abandoned", now_ms(), fields)
+        with self.turn:
+            if self.part is not None and self.part.committed:
+                fields = {
+                    "request_sha256": self.facts.request_sha256.hex(),
+                    "round_id": self.part.plan.round_id.hex(),
+                }
+                self.gate.gatekeeper.recorder.record("overlap.abandoned", now_ms(), fields)
 
     def _asked(self, moment: int) -> tuple[AskedOverlap, RoundPlan]:
         keeper = self.gate.gatekeeper
@@ -244,8 +252,9 @@ class GateInvited:
         )
         gate = self.gate
         return GatePart(
-            gate.gatekeeper, gate.pool, admitted, self.facts, self.report, self.cancellation
-        )
+            gate.gatekeeper, gate.pool, admitted, self.facts, self.report, self.cancellation,
+            self.turn,
+        )  # fmt: skip
 
 
 def attempt_key(opened: Opened[query_pb2.QueryRequest], attempt: int) -> bytes:

@@ -6,6 +6,7 @@ INVARIANT: the commitment is on record before the join leaves, the answer before
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -56,6 +57,9 @@ class GatePart:
     facts: Facts
     report: Report
     cancellation: Cancellation
+    # What runs in a thread goes on when nobody waits for it: how the round ended is put on record
+    # after it, and what it finds out then goes nowhere.
+    turn: threading.Lock
     drawn: RoundSecrets = field(default_factory=RoundSecrets.draw)
     committed: bool = False
     _batches: list[Tuples] = field(default_factory=list)
@@ -79,6 +83,10 @@ class GatePart:
 
     def join(self) -> Envelope:
         """Select, hash, fill up, commit, record: the signed join, which may leave."""
+        with self.turn:
+            return self._join()
+
+    def _join(self) -> Envelope:
         self.report("hashing", 0.0)
         selected = self._selected()
         codes = draw_codes(len(selected.labels))
@@ -100,8 +108,8 @@ class GatePart:
                 padded=unit > 1,
             )
         )  # fmt: skip
-        self._record_commitment(commitment, join)
         self.cancellation.check()
+        self._record_commitment(commitment, join)
         return join
 
     def batches(self) -> list[Tuples]:
@@ -130,6 +138,15 @@ class GatePart:
         dummies: dict[bytes, int],
     ) -> query_pb2.NodeAnswer:
         """The answer: disclosed, signed, recorded."""
+        with self.turn:
+            return self._release(transcript, counts, dummies)
+
+    def _release(
+        self,
+        transcript: Transcript,
+        counts: linkage_pb2.OverlapCounts,
+        dummies: dict[bytes, int],
+    ) -> query_pb2.NodeAnswer:
         admitted = self.admitted
         table = read_counts(
             without_dummies(counts, dummies), people_brought(transcript.joins, dummies)
@@ -144,6 +161,7 @@ class GatePart:
         # SECURITY: who was revoked during the round gets nothing of it.
         request = admitted.asked.opened.envelope
         check_signer(request, self.keeper.trust(), datetime.fromtimestamp(now_ms() / 1000, UTC))
+        self.cancellation.check()
         self.facts.fields |= {
             "outcome": "released",
             "cells": len(cells),
