@@ -83,10 +83,7 @@ class Node:
             raise Malformed(f"{home.path} is not a node's home", code="home-kind")
         check_storage(home.path)
         in_force = InForce(home)
-        config = home.config
-        limits = Limits(
-            config.threads, config.memory_limit, config.query_seconds, config.running_queries
-        )
+        limits = Limits.of(home.config)
         generations = Generations(home.path / "warehouse")
         observed = Observed(home)
         gatekeeper = _open_gatekeeper(home, in_force, observed, generations, limits)
@@ -112,7 +109,7 @@ class Node:
             cosigned,
             governance,
             existence,
-            BlindingPool(config.threads),
+            BlindingPool(limits.threads),
             observed,
         )
 

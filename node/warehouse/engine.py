@@ -24,6 +24,7 @@ import structlog
 from dataspace.disclosure.cells import RawAggregate, RawCell, RawFigures
 from dataspace.disclosure.labels import RawLabel
 from dataspace.errors import Unavailable
+from dataspace.home import PartyConfig
 from dataspace.query.expressions import Parameter
 from dataspace.query.partials import identity_of
 from dataspace.query.product import ColumnType
@@ -83,6 +84,13 @@ class Limits:
     memory: str
     seconds: float
     queries: int = 4
+
+    @classmethod
+    def of(cls, config: PartyConfig) -> Limits:
+        """Those of a node's party.toml."""
+        return cls(
+            config.threads, config.memory_limit, config.query_seconds, config.running_queries
+        )
 
 
 class Engine:
