@@ -243,7 +243,7 @@ async def serve(home: PartyHome) -> None:
     room = open_room(home, federation, agreements, proposals)
     admission = Admission(home.config.waiting_queries, time.monotonic)
     relay = open_relay(federation, room, agreements, proposals.governor)
-    handed = HandedOn(in_force, agreements, proposals.governor)
+    handed = HandedOn(in_force, agreements, proposals.governor, federation.attached)
     service = BrokerService(
         federation, admission, witnessing, relay, standing, agreements, handed, proposals.charters,
         Callers.of(home.config),

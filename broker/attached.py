@@ -95,6 +95,13 @@ class AttachedNode:
         else:
             call.inbox.put_nowait(frame)
 
+    def hand(self, held: broker_pb2.Held) -> None:
+        """Hand on what others hold; one that does not keep up gets it when it attaches again."""
+        try:
+            self._send(broker_pb2.BrokerFrame(held=held))
+        except Unavailable:
+            self.close()
+
     def close(self) -> None:
         """The stream is gone or has to go: every call hears of it."""
         self.ended.set()

@@ -256,6 +256,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 yield broker_pb2.BrokerFrame(challenge=stating(challenge))
                 async with asyncio.timeout(HANDSHAKE_SECONDS):
                     first = await anext(aiter(request_iterator))
+            news = self.handed.news
             attached, welcome = self._admit(first, peer, challenge)
             # SECURITY: held from before the welcome, which may wait for whoever does not read it: a
             # list that came meanwhile would neither reach this stream nor end it.
@@ -263,6 +264,7 @@ class BrokerService(broker_pb2_grpc.BrokerServicer, broker_pb2_grpc.AttachmentSe
                 yield broker_pb2.BrokerFrame(welcome=welcome)
                 if isinstance(attached, AttachedNode):
                     self.attached.add(attached)
+                    self.handed.catch_up(attached, news, self.charters())
                 elif isinstance(attached, AttachedWitness):
                     self.witnesses.add(attached)
                 _LOG.info("node.attached", region=attached.region, role=_role(attached))

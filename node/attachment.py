@@ -32,6 +32,8 @@ from node.linking.rounds import Rounds
 from node.outbox import Outbox
 from node.witnessing import Witnessing
 
+_MOST_HELD = 8  # frames of what others hold, not taken in yet
+
 _LOG = structlog.get_logger("node.attachment")
 
 _BESIDE = 12  # calls that a node works on beside those whose query runs
@@ -80,6 +82,7 @@ class Attachment:
     _offers_replies: asyncio.Queue[broker_pb2.OffersReply] = field(default_factory=asyncio.Queue)
     _calls: dict[int, Cancellation] = field(default_factory=dict)
     _requests: dict[Cancellation, Envelope] = field(default_factory=dict)
+    _taking: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
         """Attach, and attach again, until cancelled."""
@@ -161,6 +164,17 @@ class Attachment:
                 self.witnessing.receive(frame)
             case "revocations":
                 self.in_force.receive(frame.revocations)
+            case "held":
+                self._take(frame.held)
+
+    def _take(self, held: broker_pb2.Held) -> None:
+        """What the broker had from others, as if it stood in the welcome."""
+        # SECURITY: what a broker sends faster than it is verified comes again at the next attach.
+        if len(self._taking) < _MOST_HELD:
+            late = broker_pb2.Welcome(charters=held.charters, agreements=held.agreements)
+            task = asyncio.create_task(asyncio.to_thread(self.take, late))
+            self._taking.add(task)
+            task.add_done_callback(self._taking.discard)
 
     def _receive_of_round(
         self, rounds: Rounds, frame: broker_pb2.BrokerFrame, outbox: Outbox

@@ -30,7 +30,7 @@ from dataspace.v1 import query_pb2 as dataspace_dot_v1_dot_query__pb2
 from dataspace.v1 import revocation_pb2 as dataspace_dot_v1_dot_revocation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64\x61taspace/v1/broker.proto\x12\x0c\x64\x61taspace.v1\x1a\x1c\x64\x61taspace/v1/agreement.proto\x1a\x18\x64\x61taspace/v1/audit.proto\x1a\x1b\x64\x61taspace/v1/envelope.proto\x1a\x1a\x64\x61taspace/v1/linkage.proto\x1a\x18\x64\x61taspace/v1/query.proto\x1a\x1d\x64\x61taspace/v1/revocation.proto\"\xd4\x01\n\x05Hello\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x11\n\tchallenge\x18\x04 \x01(\x0c\x12\x0f\n\x07version\x18\x05 \x01(\t\x12&\n\x06offers\x18\x06 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12\x0f\n\x07witness\x18\x07 \x01(\t\x12\x0c\n\x04wire\x18\x08 \x01(\r\"\xad\x04\n\tNodeFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\'\n\x05hello\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12&\n\x06offers\x18\x03 \x01(\x0b\x32\x14.dataspace.v1.OffersH\x00\x12*\n\x08progress\x18\x04 \x01(\x0b\x32\x16.dataspace.v1.ProgressH\x00\x12$\n\x05\x63hunk\x18\x05 \x01(\x0b\x32\x13.dataspace.v1.ChunkH\x00\x12\"\n\x04pong\x18\x06 \x01(\x0b\x32\x12.dataspace.v1.PongH\x00\x12,\n\x07\x66\x61ilure\x18\x07 \x01(\x0b\x32\x19.dataspace.v1.ErrorStatusH\x00\x12/\n\x0bwitness_ask\x18\x08 \x01(\x0b\x32\x18.dataspace.v1.WitnessAskH\x00\x12\x33\n\rwitness_reply\x18\t \x01(\x0b\x32\x1a.dataspace.v1.WitnessReplyH\x00\x12-\n\nlog_update\x18\n \x01(\x0b\x32\x17.dataspace.v1.LogUpdateH\x00\x12\x31\n\x0frevocation_list\x18\x14 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12\"\n\x04held\x18\x15 \x01(\x0b\x32\x12.dataspace.v1.HeldH\x00\x12)\n\x05round\x18\x1e \x01(\x0b\x32\x18.dataspace.v1.RoundFrameH\x00\x42\x06\n\x04\x62ody\"\x96\x01\n\x04Held\x12\x32\n\x0brevocations\x18\x01 \x01(\x0b\x32\x1d.dataspace.v1.RevocationLists\x12(\n\x08\x63harters\x18\x02 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12\x30\n\nagreements\x18\x03 \x03(\x0b\x32\x1c.dataspace.v1.AgreementChain\"0\n\x06Offers\x12&\n\x06offers\x18\x01 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"\xbe\x04\n\x0b\x42rokerFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12,\n\tchallenge\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.ChallengeH\x00\x12(\n\x07welcome\x18\x03 \x01(\x0b\x32\x15.dataspace.v1.WelcomeH\x00\x12 \n\x03\x61sk\x18\x04 \x01(\x0b\x32\x11.dataspace.v1.AskH\x00\x12&\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x14.dataspace.v1.CancelH\x00\x12&\n\x06\x63redit\x18\x06 \x01(\x0b\x32\x14.dataspace.v1.CreditH\x00\x12\"\n\x04ping\x18\x07 \x01(\x0b\x32\x12.dataspace.v1.PingH\x00\x12\x31\n\x0coffers_reply\x18\x08 \x01(\x0b\x32\x19.dataspace.v1.OffersReplyH\x00\x12/\n\x0bwitness_ask\x18\t \x01(\x0b\x32\x18.dataspace.v1.WitnessAskH\x00\x12\x33\n\rwitness_reply\x18\n \x01(\x0b\x32\x1a.dataspace.v1.WitnessReplyH\x00\x12\x31\n\x0clog_mirrored\x18\x0b \x01(\x0b\x32\x19.dataspace.v1.LogMirroredH\x00\x12\x34\n\x0brevocations\x18\x14 \x01(\x0b\x32\x1d.dataspace.v1.RevocationListsH\x00\x12)\n\x05round\x18\x1e \x01(\x0b\x32\x18.dataspace.v1.RoundFrameH\x00\x42\x06\n\x04\x62ody\".\n\nWitnessAsk\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\x0c\",\n\x0cWitnessReply\x12\x0e\n\x06status\x18\x01 \x01(\r\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\"i\n\tLogUpdate\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12$\n\x05tiles\x18\x02 \x03(\x0b\x32\x15.dataspace.v1.LogTile\x12\x12\n\ncheckpoint\x18\x03 \x01(\t\x12\x10\n\x08\x63osigned\x18\x04 \x01(\t\"%\n\x07LogTile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\",\n\x0bLogMirrored\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0f\n\x07problem\x18\x02 \x01(\t\"=\n\tChallenge\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0c\n\x04wire\x18\x02 \x01(\r\x12\x13\n\x0boldest_wire\x18\x03 \x01(\r\"M\n\x0b\x42rokerHello\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x18\n\x10\x63hallenge_sha256\x18\x02 \x01(\x0c\"\x85\x02\n\x07Welcome\x12&\n\x06\x62roker\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12+\n\x08rejected\x18\x02 \x03(\x0b\x32\x19.dataspace.v1.ErrorStatus\x12\x15\n\rmirrored_size\x18\x03 \x01(\x04\x12\x32\n\x0brevocations\x18\x14 \x01(\x0b\x32\x1d.dataspace.v1.RevocationLists\x12\x30\n\nagreements\x18\x04 \x03(\x0b\x32\x1c.dataspace.v1.AgreementChain\x12(\n\x08\x63harters\x18\x05 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"S\n\x03\x41sk\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x02 \x01(\x03\x12\x0e\n\x06\x63redit\x18\x03 \x01(\r\"\x08\n\x06\x43\x61ncel\"\x17\n\x06\x43redit\x12\r\n\x05\x62ytes\x18\x01 \x01(\r\"\x06\n\x04Ping\"\x06\n\x04Pong\":\n\x0bOffersReply\x12+\n\x08rejected\x18\x01 \x03(\x0b\x32\x19.dataspace.v1.ErrorStatus\"#\n\x05\x43hunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\"\xa4\x03\n\nRoundFrame\x12\x33\n\ninvitation\x18\x01 \x01(\x0b\x32\x1d.dataspace.v1.RoundInvitationH\x00\x12&\n\x04join\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x18.dataspace.v1.RoundStartH\x00\x12%\n\x03hop\x18\x04 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12)\n\x07\x62linded\x18\x05 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12.\n\x0c\x63ontribution\x18\x06 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12*\n\x05taken\x18\x07 \x01(\x0b\x32\x19.dataspace.v1.ChunksTakenH\x00\x12-\n\x06\x63ounts\x18\x08 \x01(\x0b\x32\x1b.dataspace.v1.OverlapCountsH\x00\x12)\n\x07padding\x18\t \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x42\x06\n\x04\x62ody2\x8e\x02\n\x06\x42roker\x12;\n\x05Query\x12\x16.dataspace.v1.Envelope\x1a\x18.dataspace.v1.QueryEvent0\x01\x12;\n\tCatalogue\x12\x16.dataspace.v1.Envelope\x1a\x16.dataspace.v1.Envelope\x12;\n\x05\x41udit\x12\x16.dataspace.v1.Envelope\x1a\x1a.dataspace.v1.AuditAnswers\x12M\n\x0bRevocations\x12\x1f.dataspace.v1.RevocationRequest\x1a\x1d.dataspace.v1.RevocationLists2N\n\nAttachment\x12@\n\x06\x41ttach\x12\x17.dataspace.v1.NodeFrame\x1a\x19.dataspace.v1.BrokerFrame(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64\x61taspace/v1/broker.proto\x12\x0c\x64\x61taspace.v1\x1a\x1c\x64\x61taspace/v1/agreement.proto\x1a\x18\x64\x61taspace/v1/audit.proto\x1a\x1b\x64\x61taspace/v1/envelope.proto\x1a\x1a\x64\x61taspace/v1/linkage.proto\x1a\x18\x64\x61taspace/v1/query.proto\x1a\x1d\x64\x61taspace/v1/revocation.proto\"\xd4\x01\n\x05Hello\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12*\n\tfreshness\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.Freshness\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x11\n\tchallenge\x18\x04 \x01(\x0c\x12\x0f\n\x07version\x18\x05 \x01(\t\x12&\n\x06offers\x18\x06 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12\x0f\n\x07witness\x18\x07 \x01(\t\x12\x0c\n\x04wire\x18\x08 \x01(\r\"\xad\x04\n\tNodeFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\'\n\x05hello\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12&\n\x06offers\x18\x03 \x01(\x0b\x32\x14.dataspace.v1.OffersH\x00\x12*\n\x08progress\x18\x04 \x01(\x0b\x32\x16.dataspace.v1.ProgressH\x00\x12$\n\x05\x63hunk\x18\x05 \x01(\x0b\x32\x13.dataspace.v1.ChunkH\x00\x12\"\n\x04pong\x18\x06 \x01(\x0b\x32\x12.dataspace.v1.PongH\x00\x12,\n\x07\x66\x61ilure\x18\x07 \x01(\x0b\x32\x19.dataspace.v1.ErrorStatusH\x00\x12/\n\x0bwitness_ask\x18\x08 \x01(\x0b\x32\x18.dataspace.v1.WitnessAskH\x00\x12\x33\n\rwitness_reply\x18\t \x01(\x0b\x32\x1a.dataspace.v1.WitnessReplyH\x00\x12-\n\nlog_update\x18\n \x01(\x0b\x32\x17.dataspace.v1.LogUpdateH\x00\x12\x31\n\x0frevocation_list\x18\x14 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12\"\n\x04held\x18\x15 \x01(\x0b\x32\x12.dataspace.v1.HeldH\x00\x12)\n\x05round\x18\x1e \x01(\x0b\x32\x18.dataspace.v1.RoundFrameH\x00\x42\x06\n\x04\x62ody\"\x96\x01\n\x04Held\x12\x32\n\x0brevocations\x18\x01 \x01(\x0b\x32\x1d.dataspace.v1.RevocationLists\x12(\n\x08\x63harters\x18\x02 \x03(\x0b\x32\x16.dataspace.v1.Envelope\x12\x30\n\nagreements\x18\x03 \x03(\x0b\x32\x1c.dataspace.v1.AgreementChain\"0\n\x06Offers\x12&\n\x06offers\x18\x01 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"\xe2\x04\n\x0b\x42rokerFrame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12,\n\tchallenge\x18\x02 \x01(\x0b\x32\x17.dataspace.v1.ChallengeH\x00\x12(\n\x07welcome\x18\x03 \x01(\x0b\x32\x15.dataspace.v1.WelcomeH\x00\x12 \n\x03\x61sk\x18\x04 \x01(\x0b\x32\x11.dataspace.v1.AskH\x00\x12&\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x14.dataspace.v1.CancelH\x00\x12&\n\x06\x63redit\x18\x06 \x01(\x0b\x32\x14.dataspace.v1.CreditH\x00\x12\"\n\x04ping\x18\x07 \x01(\x0b\x32\x12.dataspace.v1.PingH\x00\x12\x31\n\x0coffers_reply\x18\x08 \x01(\x0b\x32\x19.dataspace.v1.OffersReplyH\x00\x12/\n\x0bwitness_ask\x18\t \x01(\x0b\x32\x18.dataspace.v1.WitnessAskH\x00\x12\x33\n\rwitness_reply\x18\n \x01(\x0b\x32\x1a.dataspace.v1.WitnessReplyH\x00\x12\x31\n\x0clog_mirrored\x18\x0b \x01(\x0b\x32\x19.dataspace.v1.LogMirroredH\x00\x12\x34\n\x0brevocations\x18\x14 \x01(\x0b\x32\x1d.dataspace.v1.RevocationListsH\x00\x12)\n\x05round\x18\x1e \x01(\x0b\x32\x18.dataspace.v1.RoundFrameH\x00\x12\"\n\x04held\x18( \x01(\x0b\x32\x12.dataspace.v1.HeldH\x00\x42\x06\n\x04\x62ody\".\n\nWitnessAsk\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\x0c\",\n\x0cWitnessReply\x12\x0e\n\x06status\x18\x01 \x01(\r\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\"i\n\tLogUpdate\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12$\n\x05tiles\x18\x02 \x03(\x0b\x32\x15.dataspace.v1.LogTile\x12\x12\n\ncheckpoint\x18\x03 \x01(\t\x12\x10\n\x08\x63osigned\x18\x04 \x01(\t\"%\n\x07LogTile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\",\n\x0bLogMirrored\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0f\n\x07problem\x18\x02 \x01(\t\"=\n\tChallenge\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0c\n\x04wire\x18\x02 \x01(\r\x12\x13\n\x0boldest_wire\x18\x03 \x01(\r\"M\n\x0b\x42rokerHello\x12$\n\x06signer\x18\x01 \x01(\x0b\x32\x14.dataspace.v1.Signer\x12\x18\n\x10\x63hallenge_sha256\x18\x02 \x01(\x0c\"\x85\x02\n\x07Welcome\x12&\n\x06\x62roker\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12+\n\x08rejected\x18\x02 \x03(\x0b\x32\x19.dataspace.v1.ErrorStatus\x12\x15\n\rmirrored_size\x18\x03 \x01(\x04\x12\x32\n\x0brevocations\x18\x14 \x01(\x0b\x32\x1d.dataspace.v1.RevocationLists\x12\x30\n\nagreements\x18\x04 \x03(\x0b\x32\x1c.dataspace.v1.AgreementChain\x12(\n\x08\x63harters\x18\x05 \x03(\x0b\x32\x16.dataspace.v1.Envelope\"S\n\x03\x41sk\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.dataspace.v1.Envelope\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x02 \x01(\x03\x12\x0e\n\x06\x63redit\x18\x03 \x01(\r\"\x08\n\x06\x43\x61ncel\"\x17\n\x06\x43redit\x12\r\n\x05\x62ytes\x18\x01 \x01(\r\"\x06\n\x04Ping\"\x06\n\x04Pong\":\n\x0bOffersReply\x12+\n\x08rejected\x18\x01 \x03(\x0b\x32\x19.dataspace.v1.ErrorStatus\"#\n\x05\x43hunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\"\xa4\x03\n\nRoundFrame\x12\x33\n\ninvitation\x18\x01 \x01(\x0b\x32\x1d.dataspace.v1.RoundInvitationH\x00\x12&\n\x04join\x18\x02 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x18.dataspace.v1.RoundStartH\x00\x12%\n\x03hop\x18\x04 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12)\n\x07\x62linded\x18\x05 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12.\n\x0c\x63ontribution\x18\x06 \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x12*\n\x05taken\x18\x07 \x01(\x0b\x32\x19.dataspace.v1.ChunksTakenH\x00\x12-\n\x06\x63ounts\x18\x08 \x01(\x0b\x32\x1b.dataspace.v1.OverlapCountsH\x00\x12)\n\x07padding\x18\t \x01(\x0b\x32\x16.dataspace.v1.EnvelopeH\x00\x42\x06\n\x04\x62ody2\x8e\x02\n\x06\x42roker\x12;\n\x05Query\x12\x16.dataspace.v1.Envelope\x1a\x18.dataspace.v1.QueryEvent0\x01\x12;\n\tCatalogue\x12\x16.dataspace.v1.Envelope\x1a\x16.dataspace.v1.Envelope\x12;\n\x05\x41udit\x12\x16.dataspace.v1.Envelope\x1a\x1a.dataspace.v1.AuditAnswers\x12M\n\x0bRevocations\x12\x1f.dataspace.v1.RevocationRequest\x1a\x1d.dataspace.v1.RevocationLists2N\n\nAttachment\x12@\n\x06\x41ttach\x12\x17.dataspace.v1.NodeFrame\x1a\x19.dataspace.v1.BrokerFrame(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,41 +46,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OFFERS']._serialized_start=1141
   _globals['_OFFERS']._serialized_end=1189
   _globals['_BROKERFRAME']._serialized_start=1192
-  _globals['_BROKERFRAME']._serialized_end=1766
-  _globals['_WITNESSASK']._serialized_start=1768
-  _globals['_WITNESSASK']._serialized_end=1814
-  _globals['_WITNESSREPLY']._serialized_start=1816
-  _globals['_WITNESSREPLY']._serialized_end=1860
-  _globals['_LOGUPDATE']._serialized_start=1862
-  _globals['_LOGUPDATE']._serialized_end=1967
-  _globals['_LOGTILE']._serialized_start=1969
-  _globals['_LOGTILE']._serialized_end=2006
-  _globals['_LOGMIRRORED']._serialized_start=2008
-  _globals['_LOGMIRRORED']._serialized_end=2052
-  _globals['_CHALLENGE']._serialized_start=2054
-  _globals['_CHALLENGE']._serialized_end=2115
-  _globals['_BROKERHELLO']._serialized_start=2117
-  _globals['_BROKERHELLO']._serialized_end=2194
-  _globals['_WELCOME']._serialized_start=2197
-  _globals['_WELCOME']._serialized_end=2458
-  _globals['_ASK']._serialized_start=2460
-  _globals['_ASK']._serialized_end=2543
-  _globals['_CANCEL']._serialized_start=2545
-  _globals['_CANCEL']._serialized_end=2553
-  _globals['_CREDIT']._serialized_start=2555
-  _globals['_CREDIT']._serialized_end=2578
-  _globals['_PING']._serialized_start=2580
-  _globals['_PING']._serialized_end=2586
-  _globals['_PONG']._serialized_start=2588
-  _globals['_PONG']._serialized_end=2594
-  _globals['_OFFERSREPLY']._serialized_start=2596
-  _globals['_OFFERSREPLY']._serialized_end=2654
-  _globals['_CHUNK']._serialized_start=2656
-  _globals['_CHUNK']._serialized_end=2691
-  _globals['_ROUNDFRAME']._serialized_start=2694
-  _globals['_ROUNDFRAME']._serialized_end=3114
-  _globals['_BROKER']._serialized_start=3117
-  _globals['_BROKER']._serialized_end=3387
-  _globals['_ATTACHMENT']._serialized_start=3389
-  _globals['_ATTACHMENT']._serialized_end=3467
+  _globals['_BROKERFRAME']._serialized_end=1802
+  _globals['_WITNESSASK']._serialized_start=1804
+  _globals['_WITNESSASK']._serialized_end=1850
+  _globals['_WITNESSREPLY']._serialized_start=1852
+  _globals['_WITNESSREPLY']._serialized_end=1896
+  _globals['_LOGUPDATE']._serialized_start=1898
+  _globals['_LOGUPDATE']._serialized_end=2003
+  _globals['_LOGTILE']._serialized_start=2005
+  _globals['_LOGTILE']._serialized_end=2042
+  _globals['_LOGMIRRORED']._serialized_start=2044
+  _globals['_LOGMIRRORED']._serialized_end=2088
+  _globals['_CHALLENGE']._serialized_start=2090
+  _globals['_CHALLENGE']._serialized_end=2151
+  _globals['_BROKERHELLO']._serialized_start=2153
+  _globals['_BROKERHELLO']._serialized_end=2230
+  _globals['_WELCOME']._serialized_start=2233
+  _globals['_WELCOME']._serialized_end=2494
+  _globals['_ASK']._serialized_start=2496
+  _globals['_ASK']._serialized_end=2579
+  _globals['_CANCEL']._serialized_start=2581
+  _globals['_CANCEL']._serialized_end=2589
+  _globals['_CREDIT']._serialized_start=2591
+  _globals['_CREDIT']._serialized_end=2614
+  _globals['_PING']._serialized_start=2616
+  _globals['_PING']._serialized_end=2622
+  _globals['_PONG']._serialized_start=2624
+  _globals['_PONG']._serialized_end=2630
+  _globals['_OFFERSREPLY']._serialized_start=2632
+  _globals['_OFFERSREPLY']._serialized_end=2690
+  _globals['_CHUNK']._serialized_start=2692
+  _globals['_CHUNK']._serialized_end=2727
+  _globals['_ROUNDFRAME']._serialized_start=2730
+  _globals['_ROUNDFRAME']._serialized_end=3150
+  _globals['_BROKER']._serialized_start=3153
+  _globals['_BROKER']._serialized_end=3423
+  _globals['_ATTACHMENT']._serialized_start=3425
+  _globals['_ATTACHMENT']._serialized_end=3503
 # @@protoc_insertion_point(module_scope)

@@ -79,7 +79,7 @@ class Offers(_message.Message):
     def __init__(self, offers: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class BrokerFrame(_message.Message):
-    __slots__ = ("call", "challenge", "welcome", "ask", "cancel", "credit", "ping", "offers_reply", "witness_ask", "witness_reply", "log_mirrored", "revocations", "round")
+    __slots__ = ("call", "challenge", "welcome", "ask", "cancel", "credit", "ping", "offers_reply", "witness_ask", "witness_reply", "log_mirrored", "revocations", "round", "held")
     CALL_FIELD_NUMBER: _ClassVar[int]
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,7 @@ class BrokerFrame(_message.Message):
     LOG_MIRRORED_FIELD_NUMBER: _ClassVar[int]
     REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     call: int
     challenge: Challenge
     welcome: Welcome
@@ -106,7 +107,8 @@ class BrokerFrame(_message.Message):
     log_mirrored: LogMirrored
     revocations: _revocation_pb2.RevocationLists
     round: RoundFrame
-    def __init__(self, call: _Optional[int] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., offers_reply: _Optional[_Union[OffersReply, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_mirrored: _Optional[_Union[LogMirrored, _Mapping]] = ..., revocations: _Optional[_Union[_revocation_pb2.RevocationLists, _Mapping]] = ..., round: _Optional[_Union[RoundFrame, _Mapping]] = ...) -> None: ...
+    held: Held
+    def __init__(self, call: _Optional[int] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., offers_reply: _Optional[_Union[OffersReply, _Mapping]] = ..., witness_ask: _Optional[_Union[WitnessAsk, _Mapping]] = ..., witness_reply: _Optional[_Union[WitnessReply, _Mapping]] = ..., log_mirrored: _Optional[_Union[LogMirrored, _Mapping]] = ..., revocations: _Optional[_Union[_revocation_pb2.RevocationLists, _Mapping]] = ..., round: _Optional[_Union[RoundFrame, _Mapping]] = ..., held: _Optional[_Union[Held, _Mapping]] = ...) -> None: ...
 
 class WitnessAsk(_message.Message):
     __slots__ = ("witness", "request")
