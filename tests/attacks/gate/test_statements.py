@@ -6,11 +6,13 @@ the error, the log or the engine's SQL.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+import structlog
 
 from dataspace.query.partials import Share, State
 from tests.attacks.gate.attacks import Attack, written_down
@@ -27,6 +29,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def written() -> Iterator[io.StringIO]:
+    """What the gate writes to its log, whoever else takes standard output meanwhile."""
+    before = structlog.get_config()
+    file = io.StringIO()
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=file))
+    yield file
+    structlog.configure(**before)
+
+
 @pytest.mark.parametrize(
     "attack",
     ATTACKS,
@@ -35,12 +47,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def test_no_statement_is_run_as_written_or_returns_a_value_of_a_row(
     world: World,
     attack: Attack,
+    written: io.StringIO,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    began = written.tell()
     told = world.ask(attack.statement)
     assert (told.outcome, told.code) == (attack.outcome, attack.code), attack.reason
-    logged = "".join([*capsys.readouterr(), caplog.text])
+    logged = "".join([*capsys.readouterr(), caplog.text, written.getvalue()[began:]])
     assert "query." in logged
     assert attack.statement not in logged or len(attack.statement) < 4
     _tells_nothing(told, logged, attack.statement)
